@@ -1,0 +1,1 @@
+"""The AutoGen agents: each a thin turn around a function in `atlas.steps`."""

@@ -1,0 +1,1 @@
+"""The team of agents, the session runtime, resume and transcripts."""

@@ -1,0 +1,1 @@
+"""Pure generators: spec, state and leases in, `{path: text}` out."""

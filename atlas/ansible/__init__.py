@@ -1,0 +1,1 @@
+"""The adapter to Ansible: detached runs and their events."""

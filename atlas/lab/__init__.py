@@ -1,0 +1,1 @@
+"""A Proxmox VE API server to run anywhere; imports nothing from the rest of ATLAS."""

@@ -1,0 +1,1 @@
+"""Text and a draft in, edits to the draft out; and the planner of questions. Pure."""

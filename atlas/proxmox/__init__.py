@@ -1,0 +1,1 @@
+"""The adapter to Proxmox VE: client, tasks, facts, operations on a guest, and the api engine."""

@@ -1,0 +1,1 @@
+"""How guests are reached: ssh identity, known hosts, jump, and the checks over it."""

@@ -1,0 +1,1 @@
+"""Plan, apply, destroy and verify as durable runs that survive any crash."""

@@ -1,0 +1,1 @@
+"""Sessions, messages, plans, approvals, leases and journals in SQLite."""

@@ -11,11 +11,11 @@ class BackendError(Exception):
     """The machine could not be made, started or changed; the text goes into the task's log as it is."""
 
 
-class AgentSilent(BackendError):  # noqa: N818 - it names a state of the guest, not a fault of the lab
+class AgentSilent(BackendError):
     """The guest agent did not answer in time: not installed, not up yet, or the machine does not run."""
 
 
-class AgentRefused(BackendError):  # noqa: N818 - the agent's own answer, passed on
+class AgentRefused(BackendError):
     """The guest agent answered with an error of its own."""
 
 

@@ -1,1 +1,5 @@
-"""Sessions, messages, plans, approvals, leases and journals in SQLite."""
+"""Where everything is kept that has to survive: sessions, plans, approvals, runs, leases."""
+
+from atlas.store.sqlite import SqliteStore
+
+__all__ = ["SqliteStore"]

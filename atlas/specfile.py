@@ -112,29 +112,29 @@ def _check(document: Document) -> tuple[Stack | None, list[Diagnostic]]:
             # A part that fails only because its faulty piece was taken out is no fault of its own.
             new = [d for d in explain(Stack, data, faults) if not any(k.startswith(d.where.path) for k in known)]
             found.extend(new)
-            for fault in sorted(
-                (f for f in faults if f["type"] != "too_short" or not f["input"]),
-                key=lambda f: str(f["loc"]),
-                reverse=True,
-            ):
-                _prune(data, fault["loc"])
+            _prune(data, [f["loc"] for f in faults if f["type"] != "too_short" or not f["input"]])
     return None, found
 
 
-def _prune(data: Any, loc: tuple[int | str, ...]) -> None:
-    """Remove the faulty value; steps of `loc` that name a variant of a type are passed over."""
-    here = data
-    trail: list[tuple[Any, int | str]] = []
-    for step in loc:
-        inside = isinstance(here, dict) and step in here
-        if inside or (isinstance(here, list) and isinstance(step, int) and step < len(here)):
-            trail.append((here, step))
-            here = here[step]
-    if loc[-1] == "name" and isinstance(here, dict) and "name" not in here:
-        here["name"] = "unnamed"  # keeps the place of the guests behind it
-    elif trail:
-        holder, last = trail[-1]
-        del holder[last]
+def _prune(data: Any, locs: Sequence[tuple[int | str, ...]]) -> None:
+    """Remove the faulty values; steps that name a variant of a type are passed over."""
+    faulty: set[tuple[int | str, ...]] = set()
+    for loc in locs:
+        here, steps = data, []
+        for step in loc:
+            inside = isinstance(here, dict) and step in here
+            if inside or (isinstance(here, list) and isinstance(step, int) and step < len(here)):
+                steps.append(step)
+                here = here[step]
+        if loc[-1] == "name" and isinstance(here, dict):
+            here["name"] = "unnamed"  # keeps the place of the guests behind it
+        elif steps:
+            faulty.add(tuple(steps))
+    for place in sorted(faulty, key=lambda s: [str(x).zfill(6) for x in s], reverse=True):
+        holder = data
+        for step in place[:-1]:
+            holder = holder[step]
+        del holder[place[-1]]
 
 
 def schema() -> dict[str, Any]:

@@ -59,10 +59,10 @@ def _expand(stack: Stack, bases: Sequence[GuestDefaults]) -> Iterator[Instance]:
 
 
 def _shifted(network: Network, by: int) -> Network:
-    first = interface(network.address)
-    if first is None or by == 0:
+    if by == 0:
         return network
-    address = f"{first.ip + by}/{first.network.prefixlen}"
+    first = interface(network.address)
+    address = network.address if first is None else f"{first.ip + by}/{first.network.prefixlen}"
     return network.model_copy(update={"address": address, "mac": None})
 
 

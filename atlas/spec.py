@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from atlas.units import GIB, Mib, Size
+from atlas.units import GIB, Size
 
 API_VERSION = "atlas/v1"
 
@@ -74,7 +74,7 @@ class Cpu(Model):
 class Disk(Model):
     """A disk; the first one of a guest is the boot disk (VM) or the root file system (container)."""
 
-    size: Size = Mib(10 * GIB)
+    size: Size = 10 * GIB
     storage: Identifier | None = None
     bus: Literal["scsi", "virtio", "sata"] = "scsi"
     ssd: bool = False
@@ -197,7 +197,7 @@ class GuestDefaults(Model):
     template: Vmid | Identifier | None = None
     clone: Literal["full", "linked"] = "full"
     cpu: Cpu = Cpu()
-    memory: Size = Mib(2 * GIB)
+    memory: Size = 2 * GIB
     balloon: Size | None = None
     swap: Size | None = None
     disks: Annotated[tuple[Disk, ...], Field(min_length=1, max_length=14)] = (Disk(),)

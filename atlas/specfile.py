@@ -13,6 +13,7 @@ from atlas.diagnostics import Diagnostic, Where, error
 from atlas.errors import SpecError
 from atlas.explain import explain
 from atlas.spec import API_VERSION, Stack
+from atlas.units import format_size
 from atlas.yamlnodes import Document, NotYamlError, read_yaml
 
 LARGEST = 4 * 1024 * 1024
@@ -34,9 +35,7 @@ class Source:
 
     def _place(self, diagnostic: Diagnostic) -> Diagnostic:
         where = diagnostic.where
-        if where.line is not None:
-            return diagnostic
-        line, column = self.mark(where.path)
+        line, column = (where.line, where.column) if where.line is not None else self.mark(where.path)
         return replace(diagnostic, where=Where(where.path, self.file, line, column))
 
     def mark(self, path: str) -> tuple[int | None, int | None]:
@@ -142,6 +141,10 @@ def schema() -> dict[str, Any]:
     made = Stack.model_json_schema()
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["title"] = "ATLAS stack"
+    for part in (made, *made["$defs"].values()):
+        for field in part.get("properties", {}).values():
+            if field.get("type") == "string" and isinstance(field.get("default"), int):
+                field["default"] = format_size(field["default"])
     made["required"] = sorted({*made.get("required", ()), "apiVersion", "kind"})
     return made
 

@@ -152,7 +152,7 @@ def _network(path: str, said: Guest, guest: Guest) -> Iterator[Diagnostic]:
             gateway = ip_address(network.gateway)
             if gateway not in net:
                 yield error(f"{where}.gateway", f"the gateway {gateway} is not in {net}")
-            elif first.ip <= gateway <= last:
+            elif int(first.ip) <= int(gateway) <= int(last):
                 yield error(f"{where}.gateway", f"the gateway {gateway} is also a guest's address")
 
 

@@ -1,0 +1,174 @@
+"""The check of a call's parameters against the API table, in PVE's order and words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from atlas.lab.call import PVEError
+from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, verify
+from atlas.lab.table import Schema
+
+# How many of a numbered parameter there are. Source: qemu-server, pve-container.
+NUMBERED = {
+    "net": 32, "scsi": 31, "virtio": 16, "ide": 4, "sata": 6, "unused": 256, "mp": 256, "dev": 256, "ipconfig": 32,
+    "hostpci": 16, "usb": 14, "serial": 4, "parallel": 3, "numa": 8, "virtiofs": 10, "link": 8, "acmedomain": 6,
+}  # fmt: skip
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_DIGITS = re.compile(r"([a-z]+)(\d+)")
+
+
+def schema_of(parameters: Mapping[str, Schema], name: str) -> Schema | None:
+    """Return the schema of a parameter, also of `net0` where the table has `net[n]`."""
+    known = parameters.get(name)
+    if known is not None:
+        return known
+    match = _DIGITS.fullmatch(name)
+    if match and str(int(match[2])) == match[2] and int(match[2]) < NUMBERED.get(match[1], 0):
+        return parameters.get(f"{match[1]}[n]")
+    return None
+
+
+def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check parameters and give them their types.
+
+    Args:
+        parameters: The method's schemas.
+        given: The values as they came: texts, and lists or dicts where a client sent those.
+
+    Returns:
+        The values, numbers as numbers and booleans as 0 or 1.
+
+    Raises:
+        PVEError: 400 with every faulty parameter.
+    """
+    errors: dict[str, str] = {}
+    typed: dict[str, Any] = {}
+    for name, schema in parameters.items():
+        if name in given or name.endswith("[n]"):
+            continue
+        if not schema.get("optional"):
+            errors[name] = MISSING
+    for name, value in given.items():
+        entry = schema_of(parameters, name)
+        instance = _instance(entry, given) if entry is not None else None
+        if instance is None:
+            errors[name] = UNDEFINED
+            continue
+        needed = instance.get("requires")
+        if needed and given.get(needed) is None:
+            errors[needed] = f"missing property required by '{name}'"
+        _check_value(name, instance, value, errors)
+        typed[name] = _typed(instance, value) if name not in errors else value
+    if errors:
+        raise PVEError(400, errors=errors)
+    return typed
+
+
+def _instance(schema: Schema, given: Mapping[str, Any]) -> Schema | None:
+    """Return the form of a schema that holds for the object's type."""
+    forms = schema.get("oneOf")
+    if forms is None:
+        forms = [schema]
+    for form in forms:
+        kind = given.get(form.get("type-property", schema.get("type-property", "type")))
+        if "instance-types" not in form or kind is None or kind in form["instance-types"]:
+            return form  # type: ignore[no-any-return]  # the table is plain JSON
+    return None
+
+
+def _check_value(path: str, schema: Schema, value: Any, errors: dict[str, str]) -> None:
+    kind = schema.get("type", "string")
+    if kind == "array":
+        items = value if isinstance(value, list) else [value]
+        for index, item in enumerate(items):
+            _check_value(f"{path}[{index}]" if isinstance(value, list) else path, schema.get("items", {}), item, errors)
+        return
+    if isinstance(value, list | dict):
+        errors[path] = f"type check ('{kind}') failed - got {'ARRAY' if isinstance(value, list) else 'HASH'}"
+        return
+    text = str(value)
+    if not _has_type(kind, text):
+        errors[path] = f"type check ('{kind}') failed - got '{text}'"
+        return
+    fault = _format_fault(path, schema.get("format"), text)
+    if fault is not None:
+        errors[path] = f"invalid format - {fault}\n"
+        return
+    pattern = schema.get("pattern")
+    if pattern is not None and not re.search(f"^(?:{perl(pattern)})$", text):
+        errors[path] = "value does not match the regex pattern"
+    elif (fault := _limit_fault(schema, text)) is not None:
+        errors[path] = fault
+
+
+def _limit_fault(schema: Schema, text: str) -> str | None:
+    if "maxLength" in schema and len(text) > int(schema["maxLength"]):
+        return f"value may only be {schema['maxLength']} characters long"
+    if "minLength" in schema and len(text) < int(schema["minLength"]):
+        return f"value must be at least {schema['minLength']} characters long"
+    if _NUMBER.fullmatch(text):
+        if "maximum" in schema and float(text) > float(schema["maximum"]):
+            return f"value must have a maximum value of {schema['maximum']}"
+        if "minimum" in schema and float(text) < float(schema["minimum"]):
+            return f"value must have a minimum value of {schema['minimum']}"
+    if "enum" in schema and text not in schema["enum"]:
+        return f"value '{text}' does not have a value in the enumeration '{', '.join(schema['enum'])}'"
+    return None
+
+
+def perl(pattern: str) -> str:
+    """Return a Perl pattern of the table in Python's writing."""
+    return re.sub(r"\(\?\^([a-z]*):", lambda m: f"(?{m[1].replace('u', '')}:" if m[1] else "(?:", pattern)
+
+
+def _has_type(kind: str, text: str) -> bool:
+    if kind == "integer":
+        return bool(_INTEGER.fullmatch(text))
+    if kind == "number":
+        return bool(_NUMBER.fullmatch(text))
+    if kind == "boolean":
+        return text in ("", "0", "1")
+    return True
+
+
+def _format_fault(path: str, form: Any, text: str) -> str | None:
+    if form is None:
+        return None
+    if isinstance(form, str):
+        return verify(form, text)
+    found, fault = parse_properties(form, text)
+    if fault is not None:
+        return fault
+    inner: dict[str, str] = {}
+    for key, field in form.items():
+        if "alias" not in field and not field.get("optional") and "default" not in field and key not in found:
+            inner[f"{path}.{key}"] = MISSING
+    for key, value in found.items():
+        field = form.get(key)
+        if field is None:
+            inner[f"{path}.{key}"] = UNDEFINED
+            continue
+        if field.get("requires") and field["requires"] not in found:
+            inner[f"{path}.{field['requires']}"] = f"missing property required by '{path}.{key}'"
+        _check_value(f"{path}.{key}", field, value, inner)
+    if not inner:
+        return None
+    return "\n".join(["format error", *(f"{key}: {value.rstrip()}" for key, value in inner.items())])
+
+
+def _typed(schema: Schema, value: Any) -> Any:
+    kind = schema.get("type", "string")
+    if kind == "array":
+        return [_typed(schema.get("items", {}), item) for item in (value if isinstance(value, list) else [value])]
+    text = str(value)
+    if kind == "integer":
+        return int(text)
+    if kind == "number":
+        number = float(text)
+        return int(number) if number.is_integer() and "e" not in text.lower() and "." not in text else number
+    if kind == "boolean":
+        return int(text == "1")
+    return text

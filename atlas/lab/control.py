@@ -1,0 +1,151 @@
+"""Start, stop, reset and look at a lab that runs in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+STATUS_FILE = "status.json"
+
+
+class LabError(Exception):
+    """The lab could not be started, stopped or found; the text says what to do."""
+
+
+def default_directory() -> Path:
+    """Return where a lab lies unless a directory is named."""
+    named = os.environ.get("ATLAS_LAB_DIR")
+    if named:
+        return Path(named)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "atlas-lab"
+
+
+def running(directory: Path) -> dict[str, Any] | None:
+    """Return the status of the lab that runs in a directory, or None."""
+    try:
+        status: dict[str, Any] = json.loads((directory / STATUS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return status if is_ours(int(status["pid"]), directory) else None
+
+
+def is_ours(pid: int, directory: Path) -> bool:
+    """Say whether a process is the lab of a directory: pids are used again for others."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z" and "atlas.lab" in words and str(directory.resolve()) in words
+
+
+def start(
+    directory: Path, *, nodes: int = 3, guests: str = "simulated", latency: str = "realistic", port: int = 0
+) -> dict[str, Any]:
+    """Start a lab in its own process, and return its status once it answers.
+
+    Raises:
+        LabError: where it ends before that or does not answer in time; its log is quoted.
+    """
+    known = running(directory)
+    if known is not None:
+        return known
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (directory / STATUS_FILE).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "atlas.lab", "serve", "--dir", str(directory.resolve()), "--nodes", str(nodes)]
+    command += ["--guests", guests, "--latency", latency, "--port", str(port)]
+    with (directory / "lab.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        status = running(directory)
+        if status is not None:
+            return status
+        if process.poll() is not None:
+            raise LabError(f"the lab ended at its start (status {process.returncode}): {_last_words(directory)}")
+        time.sleep(0.02)  # polls for the status file, up to the deadline above
+    raise LabError(f"the lab did not answer within {START_SECONDS:.0f} s; see {directory / 'lab.log'}")
+
+
+def _last_words(directory: Path) -> str:
+    lines = (directory / "lab.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def stop(directory: Path) -> bool:
+    """End a lab and its guests; return whether one ran.
+
+    Raises:
+        LabError: where it is still there after the deadline.
+    """
+    status = running(directory)
+    if status is None:
+        return False
+    pid = int(status["pid"])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # it is our child where the same process started it
+        if not is_ours(pid, directory):
+            return True
+        time.sleep(0.02)  # polls for the end, up to the deadline above
+    raise LabError(f"the lab (pid {pid}) did not end within {STOP_SECONDS:.0f} s; see {directory / 'lab.log'}")
+
+
+def reset(directory: Path) -> None:
+    """End a lab and forget its world; its certificate and cached images stay.
+
+    Raises:
+        LabError: where the directory holds something, but no lab.
+    """
+    stop(directory)
+    if directory.exists() and any(directory.iterdir()) and not (directory / "ca.pem").exists():
+        raise LabError(f"{directory} holds no lab; nothing was removed")
+    for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "secrets.json", STATUS_FILE, "lab.log"):
+        (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "guests", ignore_errors=True)
+
+
+async def serve_until_stopped(directory: Path, **options: Any) -> None:
+    """Serve a lab in this process until a signal asks for its end.
+
+    Args:
+        directory: Its directory.
+        options: What server.serve takes.
+    """
+    import asyncio
+
+    from atlas.lab.server import serve
+
+    server = await serve(directory, **options)
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, done.set)
+    write_status(directory, server.status())
+    try:
+        await done.wait()
+    finally:
+        (directory / STATUS_FILE).unlink(missing_ok=True)
+        await server.close()
+
+
+def write_status(directory: Path, status: dict[str, Any]) -> None:
+    """Write the status file, readable by its owner alone, in one step."""
+    fresh = directory / f".{STATUS_FILE}.{os.getpid()}"
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(status), encoding="utf-8")
+    fresh.replace(directory / STATUS_FILE)

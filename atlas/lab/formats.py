@@ -1,0 +1,230 @@
+"""PVE's named formats: what a text must look like, and property strings (`key=value,...`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MISSING = "property is missing and it is not optional"
+UNDEFINED = "property is not defined in schema and the schema does not allow additional properties"
+
+_NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_CONFIG_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]+", re.IGNORECASE)
+_CALENDAR = re.compile(r"[\w\s*/,.:~-]+")
+_EMAIL = re.compile(r"[\w+~-]+(\.[\w+~-]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*")
+
+Verify = Callable[[str], str | None]  # the fault, or None
+
+
+def split_list(text: str) -> list[str]:
+    """Split a list as PVE does: by commas, semicolons, white space or NUL."""
+    return [part for part in re.split(r"[,;\0\s]+", text.strip()) if part]
+
+
+def _like(pattern: str, fault: str) -> Verify:
+    test = re.compile(pattern)
+
+    def verify(text: str) -> str | None:
+        return None if test.fullmatch(text) else fault.replace("%s", text)
+
+    return verify
+
+
+def _ip(version: int | None, fault: str) -> Verify:
+    def verify(text: str) -> str | None:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return fault
+        return None if version in (None, address.version) else fault
+
+    return verify
+
+
+def _cidr(text: str, version: int | None = None, *, strict: bool = True) -> bool:
+    address, slash, length = text.partition("/")
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if version not in (None, parsed.version) or not slash or not length.isdigit():
+        return False
+    return int(length) <= parsed.max_prefixlen and (not strict or int(length) >= (8 if parsed.version == 4 else 1))
+
+
+def _cidr_format(version: int | None, fault: str, *, strict: bool = True) -> Verify:
+    return lambda text: None if _cidr(text, version, strict=strict) else fault
+
+
+def _ip_config(version: int, words: tuple[str, ...]) -> Verify:
+    def verify(text: str) -> str | None:
+        good = text in words or _cidr(text, version)
+        return None if good else f"value does not look like a valid ipv{version} network configuration"
+
+    return verify
+
+
+def _mac(text: str) -> str | None:
+    good = re.fullmatch(r"[a-fA-F0-9]{2}(:[a-fA-F0-9]{2}){5}", text) and not int(text[:2], 16) & 1
+    return None if good else "value does not look like a valid unicast MAC address"
+
+
+def _mac_prefix(text: str) -> str | None:
+    good = re.fullmatch(r"[a-fA-F0-9]{2}(:[a-fA-F0-9]{2}){0,2}:?", text) and not int(text[:2], 16) & 1
+    return None if good else "value is not a valid unicast MAC address prefix"
+
+
+def _userid(text: str) -> str | None:
+    good = re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text) and len(text) <= 64
+    return None if good else f"value '{text}' does not look like a valid user name"
+
+
+def _pool(text: str) -> str | None:
+    parts = text.split("/")
+    if len(parts) > 3:
+        return f"pool name '{text}' nested too deeply (max levels = 3)"
+    good = all(re.fullmatch(r"[A-Za-z0-9._-]+", part) for part in parts)
+    return None if good else f"pool name '{text}' contains invalid characters"
+
+
+def _privilege(text: str) -> str | None:
+    from atlas.lab.rights import all_privileges
+
+    return None if text in all_privileges() else f"invalid privilege '{text}'"
+
+
+def _content(text: str) -> str | None:
+    kinds = {"images", "rootdir", "vztmpl", "iso", "backup", "snippets", "none", "import"}
+    return None if text in kinds else f"invalid content type '{text}'"
+
+
+def _startup(text: str) -> str | None:
+    parts = [part for part in text.split(",") if part]
+    good = all(re.fullmatch(r"(order=)?\d+|(up|down)=\d+", part) for part in parts) and parts
+    return None if good else "unable to parse startup options"
+
+
+def _urlencoded(text: str) -> str | None:
+    bad = re.search(r"%(?![0-9a-fA-F]{2})|[^-%a-zA-Z0-9_.!~*'()]", text)
+    if bad is None:
+        return None
+    return f"invalid urlencoded string: {text.partition(' ')[0]} not encoded"
+
+
+def _ports(text: str) -> str | None:
+    for part in text.split(","):
+        for port in part.split(":"):
+            if port.isdigit() and not 0 <= int(port) <= 65535:
+                return f"invalid port '{port}'"
+            if not port.isdigit() and not re.fullmatch(r"[a-zA-Z0-9_-]+", port):
+                return f"invalid port '{port}'"
+    return None
+
+
+_DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\.?"
+_STORAGE_ID = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
+_VOLUME_ID = rf"{_STORAGE_ID}:.+"
+
+VERIFY: dict[str, Verify] = {
+    "pve-node": _like(_NAME, "value does not look like a valid node name"),
+    "pve-vmid": _like(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
+    "pve-configid": _like(_CONFIG_ID.pattern, "invalid configuration ID '%s'"),
+    "pve-storage-id": _like(_STORAGE_ID, "storage ID '%s' contains illegal characters"),
+    "pve-storage-path": _like(r"/[^\n]*[^/\n]|/", "value does not look like a valid absolute path"),
+    "pve-storage-content": _content,
+    "pve-storage-server": _like(
+        rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid server name or IP address"
+    ),
+    "pve-volume-id": _like(_VOLUME_ID, "unable to parse volume ID '%s'\n"),
+    "pve-userid": _userid,
+    "pve-groupid": _like(r"[A-Za-z0-9.\-_]+", "group name '%s' contains invalid characters"),
+    "pve-roleid": _like(r"[A-Za-z0-9.\-_]+", "role name '%s' contains invalid characters"),
+    "pve-realm": _like(r"[A-Za-z][A-Za-z0-9.\-_]+", "value does not look like a valid realm"),
+    "pve-tokenid": _like(
+        r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+", "value '%s' does not look like a valid token ID"
+    ),
+    "pve-priv": _privilege,
+    "pve-poolid": _pool,
+    "pve-iface": _like(r"[a-zA-Z][a-zA-Z0-9_]{1,20}([:.]\d+)?", "invalid network interface name '%s'"),
+    "pve-bridge-id": _like(r"[-_.\w]+", "invalid bridge ID '%s'"),
+    "pve-tag": _like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
+    "pve-startup-order": _startup,
+    "pve-ha-resource-id": _like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
+    "pve-ha-resource-or-vm-id": _like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
+    "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),
+    "pve-replication-job-id": _like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
+    "pve-sdn-zone-id": _like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
+    "pve-calendar-event": _like(_CALENDAR.pattern, "unable to parse calendar event"),
+    "pve-fw-dport-spec": _ports,
+    "pve-fw-sport-spec": _ports,
+    "dns-name": _like(_DNS, "value does not look like a valid DNS name"),
+    "address": _like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address"),
+    "ip": _ip(None, "value does not look like a valid IP address"),
+    "ipv4": _ip(4, "value does not look like a valid IPv4 address"),
+    "ipv6": _ip(6, "value does not look like a valid IPv6 address"),
+    "CIDR": _cidr_format(None, "value does not look like a valid CIDR network"),
+    "CIDRv4": _cidr_format(4, "value does not look like a valid IPv4 CIDR network"),
+    "CIDRv6": _cidr_format(6, "value does not look like a valid IPv6 CIDR network"),
+    "FullRangeCIDR": _cidr_format(None, "value does not look like a valid CIDR network", strict=False),
+    "ipv4mask": _ip(4, "value does not look like a valid IPv4 netmask"),
+    "pve-ipv4-config": _ip_config(4, ("dhcp", "manual")),
+    "pve-ipv6-config": _ip_config(6, ("auto", "dhcp", "manual")),
+    "mac-addr": _mac,
+    "mac-prefix": _mac_prefix,
+    "email": _like(_EMAIL.pattern, "value does not look like a valid email address"),
+    "urlencoded": _urlencoded,
+    "disk-size": _like(r"\d+(\.\d+)?[KMGT]?", "value does not look like a valid disk size: %s"),
+}
+
+
+def verify(name: str, text: str) -> str | None:
+    """Check a text against a named format, also its `-list` and `-opt` forms.
+
+    Returns:
+        The fault in PVE's words, or None; formats that are not known pass.
+    """
+    if name in VERIFY:
+        return VERIFY[name](text)
+    if name.endswith("-list"):
+        faults = (verify(name.removesuffix("-list"), part) for part in split_list(text))
+        return next((fault for fault in faults if fault), None)
+    if name.endswith("-opt"):
+        return None if text == "" else verify(name.removesuffix("-opt"), text)
+    return None
+
+
+def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tuple[dict[str, str], str | None]:
+    """Take a property string apart by its format: default keys, aliases and key aliases resolved.
+
+    Args:
+        fields: The format, as the API table has it.
+        text: `key=value,...`; one value without a key belongs to the default key.
+
+    Returns:
+        The values by key, and the fault of the string as a whole, if any.
+    """
+    default = next((key for key, field in fields.items() if field.get("default_key")), None)
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals:
+            if default is None:
+                return found, "value without key, but schema does not define a default key"
+            key, value = default, part
+        field = fields.get(key, {})
+        if "alias" in field:
+            kind = field.get("keyAlias")
+            if kind:
+                if kind in found:
+                    return found, f"duplicate key in comma-separated list property: {kind}"
+                found[kind] = key
+            key = str(field["alias"])
+        if key in found:
+            return found, f"duplicate key in comma-separated list property: {key}"
+        found[key] = value
+    return found, None

@@ -1,0 +1,82 @@
+"""What lists say of a guest: its size, and a load that follows from it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from atlas.lab.world import Guest
+
+_SIZE = re.compile(r"(?:^|,)size=(\d+(?:\.\d+)?)([KMGT]?)(?:,|$)")
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+def _bytes(value: object) -> int:
+    match = _SIZE.search(str(value))
+    return int(float(match[1]) * _UNITS[match[2]]) if match else 0
+
+
+def boot_disk(guest: Guest) -> int:
+    """Return the size of the guest's root disk in bytes, 0 where it has none."""
+    config = guest.config
+    if guest.kind == "lxc":
+        return _bytes(config.get("rootfs", ""))
+    order = re.search(r"order=([^,]+)", str(config.get("boot", "")))
+    keys = [config.get("bootdisk"), *(order[1].split(";") if order else [])]
+    for key in keys:
+        if (
+            key in config
+            and re.match(r"(scsi|virtio|sata|ide)\d+$", str(key))
+            and "media=cdrom" not in str(config[key])
+        ):
+            return _bytes(config[key])
+    return 0
+
+
+def memory(guest: Guest) -> int:
+    """Return the guest's memory in bytes."""
+    text = str(guest.config.get("memory", 512))
+    match = re.match(r"(?:current=)?(\d+)", text)
+    return (int(match[1]) if match else 512) * 1024**2
+
+
+def processors(guest: Guest) -> float:
+    """Return how many processors the guest has: all of the node's for a container without a limit."""
+    config = guest.config
+    if guest.kind == "lxc":
+        return int(config.get("cores") or config.get("cpulimit") or 1)
+    return int(config.get("vcpus") or int(config.get("cores") or 1) * int(config.get("sockets") or 1))
+
+
+def guest_row(guest: Guest, now: float) -> dict[str, Any]:
+    """Return the fields that lists of guests share.
+
+    Args:
+        guest: The guest.
+        now: The time, in seconds since 1970.
+    """
+    config = guest.config
+    running = guest.status == "running"
+    size = memory(guest)
+    row: dict[str, Any] = {
+        "status": guest.status,
+        "template": int(config.get("template") or 0),
+        "maxcpu": processors(guest),
+        "maxmem": size,
+        "maxdisk": boot_disk(guest),
+        "cpu": 0.02 if running else 0,
+        "mem": size * 2 // 5 if running else 0,
+        "disk": 0,
+        "uptime": int(now - guest.started_at) if running and guest.started_at else 0,
+        "netin": 0,
+        "netout": 0,
+        "diskread": 0,
+        "diskwrite": 0,
+    }
+    name = config.get("name" if guest.kind == "qemu" else "hostname")
+    row["name"] = name or f"{'VM ' if guest.kind == 'qemu' else 'CT'}{guest.vmid}"
+    for key in ("lock", "tags"):
+        if config.get(key):
+            row[key] = config[key]
+    return row

@@ -1,0 +1,167 @@
+"""The front door: a request becomes a call, its answer takes PVE's shape, reason phrase included."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from atlas.lab import body
+from atlas.lab.auth import Tickets
+from atlas.lab.call import HANDLERS, Call, PVEError
+from atlas.lab.check import check
+from atlas.lab.table import Method, Table, load
+
+if TYPE_CHECKING:
+    from atlas.lab.world import Lab
+
+FAILED_LOGIN_SECONDS = 3  # PVE lets a failed login wait that long
+_FORMATS = re.compile(r"/api2/(json|extjs)(/.*|$)")
+_HEADERS = {"Cache-Control": "max-age=0", "Pragma": "no-cache", "Server": "pve-api-daemon/3.0"}
+
+Next = Callable[[Call], Awaitable[object]]
+Middleware = Callable[[Call, Next], Awaitable[object]]
+
+
+class Door:
+    """The API server's request handler.
+
+    Args:
+        lab: The world.
+        middlewares: Functions around every checked call, the first one outermost.
+    """
+
+    def __init__(self, lab: Lab, middlewares: list[Middleware] | None = None) -> None:
+        self.lab = lab
+        self.table: Table = load()
+        self.tickets = Tickets(lab)
+        self.middlewares = middlewares if middlewares is not None else []
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
+        match = _FORMATS.fullmatch(request.rel_url.raw_path)
+        if match is None:
+            return _text(404, "no such file", f"no such file '{request.path}'")
+        form, path = match[1], match[2] or "/"
+        try:
+            answer = await self._answer(request, form, path)
+        except body.Unreadable as error:
+            answer = _text(error.status, error.message, error.message)
+        except PVEError as error:
+            if error.status == 401:
+                await self.lab.clock.sleep(FAILED_LOGIN_SECONDS)
+            answer = _failure(error, form)
+        self.lab.store.flush()
+        return answer
+
+    async def _answer(self, request: web.BaseRequest, form: str, path: str) -> web.StreamResponse:
+        route = self.table.route(path)
+        method = self.table.method(request.method, route[0]) if route else None
+        open_to_all = method is not None and (method.permissions or {}).get("user") == "world"
+        user = "" if open_to_all else self._user(request)
+        if route is None or method is None:
+            raise PVEError(501, f"Method '{request.method} {path}' not implemented")
+        if not method.allow_token and "!" in user:
+            raise PVEError(403, "Permission check failed (tokens may not call this)")
+        params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
+        try:
+            call = self._call(request, method, route[1], params, user)
+            call.upload = upload
+            data = await self._run(call)
+        finally:
+            if upload is not None:
+                Path(upload.path).unlink(missing_ok=True)
+        content: dict[str, Any] = {"data": data, **call.extra}
+        if form == "extjs":
+            content["success"] = 1
+        return web.json_response(content, headers=_HEADERS, dumps=_dumps)
+
+    def _user(self, request: web.BaseRequest) -> str:
+        caller = self.tickets.caller(request.headers.get("Authorization"), request.cookies.get("PVEAuthCookie"))
+        if caller.by_ticket and request.method != "GET":
+            token = request.headers.get("CSRFPreventionToken", "")
+            if not self.tickets.csrf_fits(caller.user, token):
+                raise PVEError(401, "Permission denied - invalid csrf token")
+        return caller.user
+
+    def _call(
+        self, request: web.BaseRequest, method: Method, places: dict[str, str], params: dict[str, Any], user: str
+    ) -> Call:
+        given = {**params, **places}
+        # PVE's own node is known by a second name.
+        if given.get("node") == "localhost" and method.proxied:
+            given["node"] = self.lab.local_node
+        self.lab.rights.check(method.permissions, user, given)
+        if method.proxied and "node" in places:
+            self.lab.node(str(given["node"]))
+        typed = check(method.parameters, given)
+        peer = request.remote or "127.0.0.1"
+        return Call(self.lab, method.verb, method.template, typed, user, raw=given, peer=peer)
+
+    async def _run(self, call: Call) -> object:
+        async def end(inner: Call) -> object:
+            handler = HANDLERS.get((inner.method, inner.path)) or self._index(inner)
+            result = handler(inner)
+            return await result if isinstance(result, Awaitable) else result
+
+        following: Next = end
+        for middleware in reversed(self.middlewares):
+            following = _around(middleware, following)
+        return await following(call)
+
+    def _index(self, call: Call) -> Callable[[Call], object]:
+        """Return the handler of an index: the names of the paths below; other calls are not modelled."""
+        method = self.table.method(call.method, call.path)
+        links = method.returns.get("links") if method and call.method == "GET" else None
+        match = re.fullmatch(r"\{(\w+)\}", links[0]["href"]) if links else None
+        children = self.table.children(call.path)
+        if match is None or not children:
+            raise PVEError(501, f"{call.method} {call.path} is not modelled by this lab")
+        key = match[1]
+        return lambda _: [{key: name} for name in children]
+
+
+def _around(middleware: Middleware, following: Next) -> Next:
+    async def step(call: Call) -> object:
+        return await middleware(call, following)
+
+    return step
+
+
+def _dumps(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text(status: int, reason: str, text: str) -> web.Response:
+    answer = web.Response(status=status, reason=_reason(reason), text=text, headers=_HEADERS)
+    answer.force_close()
+    return answer
+
+
+def _reason(message: str) -> str:
+    return message.strip().split("\n")[0]
+
+
+def _failure(error: PVEError, form: str) -> web.Response:
+    if error.status == 401:
+        refused = web.Response(status=401, reason=_reason(error.message), headers=_HEADERS)
+        refused.headers.popall("Content-Type", None)
+        refused.force_close()
+        return refused
+    message = error.message if error.message.endswith("\n") else error.message + "\n"
+    content: dict[str, Any] = {"data": None, "message": message}
+    if error.errors is not None:
+        content["errors"] = error.errors
+    if form == "extjs":
+        content["message"] = error.message
+        content |= {"success": 0, "status": str(error.status) if error.typed else error.status}
+        return web.json_response(content, headers=_HEADERS, dumps=_dumps)
+    answer = web.json_response(
+        content, status=error.status, reason=_reason(error.message), headers=_HEADERS, dumps=_dumps
+    )
+    answer.force_close()
+    return answer

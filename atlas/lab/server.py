@@ -1,0 +1,158 @@
+"""Build a lab and serve it over https."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atlas.lab.clock import Clock
+from atlas.lab.world import Lab
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from atlas.lab.backend import Backend
+    from atlas.lab.http import Middleware
+
+# The modules that register handlers.
+HANDLER_MODULES = (
+    "access_tickets",
+    "cluster",
+    "nodes",
+    "node_tasks",
+)
+SECRETS_FILE = "secrets.json"
+
+
+def load_handlers() -> None:
+    """Import every module that registers handlers."""
+    for name in HANDLER_MODULES:
+        importlib.import_module(f"atlas.lab.{name}")
+
+
+def make_backend(guests: str, directory: Path, clock: Clock) -> Backend:
+    """Return what carries the guests.
+
+    Args:
+        guests: `simulated` or `qemu`.
+        directory: The lab's directory.
+        clock: The lab's time.
+
+    Raises:
+        ValueError: for another word.
+    """
+    if guests == "simulated":
+        from atlas.lab.simulated import SimulatedBackend
+
+        return SimulatedBackend(clock.now, boot_seconds=20 * clock.scale)
+    del directory  # the kinds that keep files will need it
+    raise ValueError(f"unknown kind of guests {guests!r}: simulated or qemu")
+
+
+@dataclass
+class Server:
+    """A lab that serves.
+
+    Args:
+        secrets: Tokens by their id, and root's password under `root@pam`.
+    """
+
+    lab: Lab
+    directory: Path
+    port: int
+    guests: str
+    secrets: dict[str, str]
+    runner: web.ServerRunner
+    middlewares: list[Middleware] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the authority that signed the server's."""
+        return self.directory / "ca.pem"
+
+    def token(self, name: str = "atlas@pve!atlas") -> str:
+        """Return a token as an Authorization header takes it: `user@realm!name=value`."""
+        return f"{name}={self.secrets[name]}"
+
+    def status(self) -> dict[str, Any]:
+        """Return what programs need to use the lab."""
+        import os
+
+        return {
+            "url": self.url,
+            "token": self.token(),
+            "tokens": {name: self.token(name) for name in self.secrets if "!" in name},
+            "ca_file": str(self.ca_file),
+            "nodes": list(self.lab.nodes),
+            "pid": os.getpid(),
+            "guests": self.guests,
+            "latency": self.lab.clock.profile,
+            "jump": self.lab.backend.jump(),
+        }
+
+    async def close(self, *, stop: bool = True) -> None:
+        """End the server.
+
+        Args:
+            stop: End the guests too; else real ones run on and are adopted by the next start.
+        """
+        await self.runner.cleanup()
+        await self.lab.tasks.close()
+        await self.lab.backend.close(stop=stop)
+        self.lab.store.close()
+
+
+async def serve(
+    directory: Path,
+    *,
+    nodes: int = 3,
+    guests: str = "simulated",
+    latency: str = "realistic",
+    port: int = 0,
+    backend: Backend | None = None,
+) -> Server:
+    """Start a lab in this process and loop.
+
+    Args:
+        directory: Where its state, certificate and secrets lie; made (0700) where it is missing.
+        nodes: How many nodes a new lab gets; an old one keeps its own.
+        guests: `simulated` or `qemu`.
+        latency: A name of clock.PROFILES.
+        port: The port on 127.0.0.1; 0 takes a free one.
+        backend: Another carrier of guests than the one of that name.
+    """
+    from aiohttp import web
+
+    from atlas.lab.default_world import fill
+    from atlas.lab.http import Door
+    from atlas.lab.tls import server_context
+
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    load_handlers()
+    context = server_context(directory)
+    clock = Clock(latency)
+    carrier = backend or make_backend(guests, directory, clock)
+    await carrier.open()
+    lab = Lab(carrier, clock, directory)
+    file = directory / SECRETS_FILE
+    if not lab.nodes:
+        made = await fill(lab, nodes)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(made), encoding="utf-8")
+    lab.store.flush()
+    middlewares: list[Middleware] = []
+    runner = web.ServerRunner(web.Server(Door(lab, middlewares), access_log=None), shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, backlog=512)
+    await site.start()
+    bound: int = runner.addresses[0][1]
+    made = json.loads(file.read_text(encoding="utf-8"))
+    return Server(lab, directory, bound, guests, made, runner, middlewares)

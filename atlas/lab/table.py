@@ -1,0 +1,114 @@
+"""The API table: every path, method, parameter and permission of PVE, and the routing over it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+from urllib.parse import unquote
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the table.
+
+    Args:
+        parameters: Schema by parameter name; `net[n]` stands for `net0`, `net1` and so on.
+        permissions: PVE's permission expression, or None where only root@pam may call.
+        proxied: Whether the call runs on the node that its path names.
+        returns: The answer's schema.
+    """
+
+    verb: str
+    template: str
+    name: str
+    parameters: dict[str, Schema]
+    permissions: dict[str, Any] | None
+    proxied: bool
+    protected: bool
+    allow_token: bool
+    returns: Schema
+
+
+class Table:
+    """The table and its routes, made from the reduced description of the API."""
+
+    def __init__(self, description: dict[str, dict[str, dict[str, Any]]]) -> None:
+        self.description = description
+        self._methods: dict[tuple[str, str], Method] = {}
+        self._tree: dict[str, Any] = {}
+        for template in description:
+            branch = self._tree
+            for part in _parts(template):
+                branch = branch.setdefault("{}" if part.startswith("{") else part, {})
+            branch["/"] = template
+
+    def method(self, verb: str, template: str) -> Method | None:
+        """Return a method of the table, or None where there is none."""
+        known = self._methods.get((verb, template))
+        entry = self.description.get(template, {}).get(verb)
+        if known is None and entry is not None:
+            known = Method(
+                verb,
+                template,
+                entry["name"],
+                entry["parameters"],
+                entry["permissions"],
+                entry.get("proxyto") == "node",
+                bool(entry.get("protected")),
+                bool(entry.get("allowtoken", 1)),
+                entry["returns"],
+            )
+            self._methods[verb, template] = known
+        return known
+
+    def route(self, path: str) -> tuple[str, dict[str, str]] | None:
+        """Find the template that a path belongs to, with the values of its placeholders.
+
+        Args:
+            path: The path below `/api2/json`, still percent-encoded, so that `%2F` stays within its part.
+        """
+        parts = [unquote(part) for part in path.split("/") if part]
+        branch, values = self._tree, []
+        for index, part in enumerate(parts):
+            if part in branch and part != "/":
+                branch = branch[part]
+                continue
+            if "{}" not in branch:
+                return None
+            deeper = branch["{}"]
+            rest = parts[index:]
+            # The volume and the prefix of a route may hold slashes of their own: they take what is left.
+            if not (set(deeper) - {"/"}) and len(rest) > 1:
+                values.append("/".join(rest))
+                branch = deeper
+                break
+            values.append(part)
+            branch = deeper
+        template = branch.get("/")
+        if template is None:
+            return None
+        names = [part[1:-1] for part in _parts(template) if part.startswith("{")]
+        return template, dict(zip(names, values, strict=True))
+
+    def children(self, template: str) -> list[str]:
+        """Return the names of the fixed parts below a path, as its index lists them."""
+        branch = self._tree
+        for part in _parts(template):
+            branch = branch["{}" if part.startswith("{") else part]
+        return sorted(key for key in branch if key not in ("/", "{}"))
+
+
+def _parts(template: str) -> list[str]:
+    return [part for part in template.split("/") if part]
+
+
+@functools.cache
+def load() -> Table:
+    """Load the table that comes with the package, once."""
+    text = resources.files("atlas.lab").joinpath("data/api.json").read_text(encoding="utf-8")
+    return Table(json.loads(text))

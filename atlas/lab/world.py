@@ -1,0 +1,285 @@
+"""The world of a lab: its nodes, storages, guests, users and everything else that has state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atlas.lab.call import PVEError
+from atlas.lab.clock import Clock
+from atlas.lab.records import Record, Store, Table
+from atlas.lab.rights import Rights
+from atlas.lab.tasks import Tasks
+
+if TYPE_CHECKING:
+    from atlas.lab.backend import Backend
+
+GIB = 1024**3
+
+
+@dataclass
+class Node(Record):
+    """A hypervisor.
+
+    Args:
+        cores: processor threads.
+        memory: bytes.
+        network: interfaces by name, as `GET network` shows them.
+    """
+
+    name: str
+    number: int = 1
+    cores: int = 16
+    memory: int = 64 * GIB
+    online: bool = True
+    booted_at: float = 0
+    network: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Storage(Record):
+    """An entry of the storage configuration, with the size that the lab gives it.
+
+    Args:
+        options: the entry's properties beside `type`, texts as they were given; `shared` is 1 for a shared one.
+        bytes: size, on each node where it is not shared.
+    """
+
+    id: str
+    type: str
+    options: dict[str, Any] = field(default_factory=dict)
+    bytes: int = 500 * GIB
+
+    @property
+    def shared(self) -> bool:
+        """Whether all nodes see the same volumes."""
+        return bool(int(self.options.get("shared") or 0)) or self.type in SHARED_TYPES
+
+    @property
+    def content(self) -> set[str]:
+        """The kinds of volumes that it may hold."""
+        return {kind for kind in str(self.options.get("content", "images,rootdir")).split(",") if kind != "none"}
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is in use."""
+        return not int(self.options.get("disable") or 0)
+
+    def on(self, node: str) -> bool:
+        """Say whether a node has it."""
+        nodes = self.options.get("nodes")
+        return not nodes or node in str(nodes).split(",")
+
+
+SHARED_TYPES = frozenset({"nfs", "cifs", "rbd", "cephfs", "pbs", "iscsi", "iscsidirect", "esxi", "zfs"})
+
+
+@dataclass
+class Volume(Record):
+    """A volume, image or other file on a storage.
+
+    Args:
+        volid: `storage:name`.
+        node: the node that has it, None on a shared storage.
+        size: bytes that a guest sees.
+        used: bytes that it takes on the storage.
+        path: the backend's name for it, None where nothing is behind it.
+        parent: volid of the volume that it is a linked clone of.
+    """
+
+    volid: str
+    storage: str
+    content: str
+    format: str
+    size: int
+    node: str | None = None
+    used: int = 0
+    vmid: int | None = None
+    parent: str | None = None
+    ctime: float = 0
+    path: str | None = None
+    notes: str | None = None
+    protected: bool = False
+    snapshots: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Guest(Record):
+    """A virtual machine or container; its lock lives in `config`."""
+
+    vmid: int
+    kind: str
+    node: str
+    config: dict[str, Any] = field(default_factory=dict)
+    pending: dict[str, Any] = field(default_factory=dict)
+    snapshots: dict[str, Any] = field(default_factory=dict)
+    status: str = "stopped"
+    started_at: float | None = None
+    pid: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Pool(Record):
+    """A pool; its members are guests and storages."""
+
+    poolid: str
+    comment: str | None = None
+    vms: dict[str, Any] = field(default_factory=dict)
+    storages: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class User(Record):
+    """A user with its tokens; `password` and a token's `value` are hashes."""
+
+    userid: str
+    enable: int = 1
+    expire: int = 0
+    fields: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
+    password: str | None = None
+
+
+@dataclass
+class Group(Record):
+    """A group of users."""
+
+    groupid: str
+    comment: str | None = None
+
+
+@dataclass
+class Role(Record):
+    """A role that was made by a call; the built-in ones are in rights.py."""
+
+    roleid: str
+    privs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Acl(Record):
+    """The entries of one path: {users|groups|tokens: {name: {role: propagate}}}."""
+
+    path: str
+    users: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Entry(Record):
+    """One object of a part of the cluster that needs no class of its own (firewall, HA, SDN, jobs, ...)."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Lab:
+    """The state of a lab and what moves it.
+
+    Args:
+        backend: What carries the guests.
+        clock: Its time.
+        directory: Where the state is kept; None keeps it in memory only.
+    """
+
+    def __init__(self, backend: Backend, clock: Clock, directory: Path | None = None) -> None:
+        self.backend = backend
+        self.clock = clock
+        self.directory = directory
+        self.store = Store(directory / "state.sqlite" if directory else None)
+        self.nodes: Table[Node] = self.store.table("nodes", Node)
+        self.storages: Table[Storage] = self.store.table("storages", Storage)
+        self.volumes: Table[Volume] = self.store.table("volumes", Volume)
+        self.guests: Table[Guest] = self.store.table("guests", Guest)
+        self.pools: Table[Pool] = self.store.table("pools", Pool)
+        self.users: Table[User] = self.store.table("users", User)
+        self.groups: Table[Group] = self.store.table("groups", Group)
+        self.roles: Table[Role] = self.store.table("roles", Role)
+        self.acl: Table[Acl] = self.store.table("acl", Acl)
+        self.tasks = Tasks(self.store, self.clock)
+        self.rights = Rights(self)
+
+    def section(self, name: str) -> Table[Entry]:
+        """Return a table of plain entries, such as `ha-resources` or `firewall/cluster/rules`."""
+        return self.store.table(f"section/{name}", Entry)
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Return one set of options that is kept under a name, such as the datacenter's."""
+        entries = self.store.table("options", Entry)
+        if name not in entries:
+            entries[name] = Entry({})
+        return entries[name].data
+
+    @property
+    def local_node(self) -> str:
+        """The node that answers: the first one."""
+        return next(iter(self.nodes))
+
+    def node(self, name: str) -> Node:
+        """Return a node.
+
+        Raises:
+            PVEError: 500 where there is no such node.
+        """
+        if name not in self.nodes:
+            raise PVEError(
+                500,
+                f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known",
+            )
+        return self.nodes[name]
+
+    def guest(self, vmid: int | str, node: str | None = None, kind: str | None = None) -> Guest:
+        """Return a guest.
+
+        Args:
+            vmid: Its number.
+            node: The node that a call named; another one's guests do not exist there.
+            kind: `qemu` or `lxc`, where only that will do.
+
+        Raises:
+            PVEError: 500 where there is no such guest.
+        """
+        found = self.guests.get(str(vmid))
+        if found is None or (node is not None and found.node != node) or (kind is not None and found.kind != kind):
+            folder = "lxc" if (kind or (found.kind if found else "qemu")) == "lxc" else "qemu-server"
+            where = node or (found.node if found else self.local_node)
+            raise PVEError(500, f"Configuration file 'nodes/{where}/{folder}/{vmid}.conf' does not exist")
+        return found
+
+    def storage(self, storage: str, node: str | None = None) -> Storage:
+        """Return a storage, enabled and on the node where one is given.
+
+        Raises:
+            PVEError: 500 where it does not exist, is disabled, or is not on that node.
+        """
+        found = self.storages.get(storage)
+        if found is None:
+            raise PVEError(500, f"storage '{storage}' does not exist")
+        if node is not None:
+            if not found.enabled:
+                raise PVEError(500, f"storage '{storage}' is disabled")
+            if not found.on(node):
+                raise PVEError(500, f"storage '{storage}' is not available on node '{node}'")
+        return found
+
+    def volume_key(self, volid: str, node: str) -> str:
+        """Return the key of a volume in `volumes`: local storages of two nodes may hold the same volid."""
+        storage = self.storages.get(volid.partition(":")[0])
+        return volid if storage is None or storage.shared else f"{node}/{volid}"
+
+    def volume(self, volid: str, node: str) -> Volume | None:
+        """Return a volume as a node sees it, or None."""
+        return self.volumes.get(self.volume_key(volid, node))
+
+    def pool_of(self, kind: str, name: str) -> str | None:
+        """Return the pool that a guest (`vms`) or storage (`storages`) is in."""
+        return self.rights.pools_by_member().get((kind, name))
+
+    def local_volumes(self, storage: str, node: str) -> list[Volume]:
+        """Return the volumes of a storage that a node sees."""
+        return [v for v in self.volumes.values() if v.storage == storage and v.node in (None, node)]

@@ -1,0 +1,163 @@
+"""What forbids a change, found while planning; and what a person must know before approving it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from atlas import attributes
+from atlas.diagnostics import Diagnostic, Where, error, warning
+from atlas.instances import Instance
+from atlas.ownership import Owner
+from atlas.plan import AttributeChange, Effect
+from atlas.ports import Work
+from atlas.state import Attributes, Lease, Observed
+from atlas.units import format_size
+
+_FILES = frozenset({"dir", "nfs", "cifs", "glusterfs", "cephfs", "btrfs"})
+"""Types of storage on which a snapshot lies inside the disk's own file."""
+
+
+def where(instance: Instance | None) -> Where:
+    """Return the place of a guest in the file."""
+    return Where(instance.path if instance else "guests")
+
+
+def find(
+    instance: Instance | None,
+    lease: Lease,
+    owner: Owner,
+    observed: Observed | None,
+    changes: Sequence[AttributeChange],
+    applied: Attributes,
+    wanted: Attributes,
+    work: Work,
+) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of one guest: what must not or cannot be done, and warnings."""
+    path = instance.path if instance else "guests"
+    if observed is None:
+        return tuple(_new_disk(path, lease, wanted, work)) if instance else ()
+    found = list(_ownership(path, instance is not None, lease, owner, observed))
+    if found:
+        return tuple(found)
+    goes = instance is None or any(c.effect is Effect.REPLACE for c in changes)
+    if goes and owner is not Owner.OTHER:
+        found += _removal(path, lease, observed)
+    if not goes:
+        found += _disks(path, lease, observed, changes, work)
+    if lease.kind == "container" and applied.get("user.ssh_keys", wanted.get("user.ssh_keys")) != wanted.get(
+        "user.ssh_keys"
+    ):
+        found.append(
+            warning(
+                f"{path}.user.ssh_keys",
+                f"the ssh keys of container {lease.key} stay as they are",
+                detail="Proxmox VE takes a container's keys only when it is made.",
+                hint="give it another name, or let a playbook add the keys",
+            )
+        )
+    return tuple(found)
+
+
+def _ownership(path: str, stays: bool, lease: Lease, owner: Owner, observed: Observed) -> Iterator[Diagnostic]:
+    name = f"{observed.kind} {lease.vmid} ({observed.name or 'without a name'}) on {observed.node}"
+    if owner is Owner.OTHER and stays:
+        detail = (
+            "Its identity is not the recorded one: it was made anew or restored by somebody else."
+            if lease.made
+            else "It does not carry this stack's stamp."
+        )
+        yield error(
+            path,
+            f"{name} is not ours, so {lease.key} cannot be there",
+            detail=detail,
+            hint="free this VMID, or give the guest another one with `vmid`",
+        )
+    if owner is Owner.UNSTAMPED:
+        yield error(
+            path,
+            f"{name} has lost its stamp, so ATLAS does not touch it",
+            detail="Its identity is the recorded one, but its notes lack the line by which ATLAS knows its guests.",
+            hint=f"put the line back into its notes, or take {lease.key} out of ATLAS's hands by another `name`",
+        )
+
+
+def _removal(path: str, lease: Lease, observed: Observed) -> Iterator[Diagnostic]:
+    if observed.attributes.get("protection"):
+        yield error(
+            path,
+            f"{lease.key} ({lease.vmid}) is protected and cannot be deleted",
+            hint="set `protection: false`, apply that, and plan again",
+        )
+
+
+def _new_disk(path: str, lease: Lease, wanted: Attributes, work: Work) -> Iterator[Diagnostic]:
+    template = work.state.guests.get(int(lease.source)) if lease.source.isdigit() else None
+    if template is None:
+        return
+    for i in attributes.items(wanted, "disks"):
+        has, want = template.attributes.get(f"disks[{i}].size"), wanted[f"disks[{i}].size"]
+        if isinstance(has, int) and isinstance(want, int) and want < has:
+            yield error(
+                f"{path}.disks[{i}].size",
+                f"{format_size(want)} is less than the template's own disk of {format_size(has)}",
+                hint=f"a disk cannot shrink: write at least {format_size(has)}",
+            )
+
+
+def _disks(
+    path: str, lease: Lease, observed: Observed, changes: Sequence[AttributeChange], work: Work
+) -> Iterator[Diagnostic]:
+    for change in changes:
+        entry = attributes.item(change.path)
+        if entry is None or not entry.startswith(("disks", "mounts")) or change.before is None or change.after is None:
+            continue
+        place, field = f"{path}.{change.path}", change.path.rpartition(".")[2]
+        before, after = change.before, change.after
+        if field == "size" and isinstance(before, int) and isinstance(after, int) and after < before:
+            yield error(
+                place,
+                f"a disk cannot shrink from {format_size(before)} to {format_size(after)}",
+                hint=f"write at least {format_size(before)}, or make a new guest",
+            )
+        elif field == "size" and observed.snapshots and _in_files(entry, observed, work):
+            yield error(place, f"snapshots of {lease.key} block growing {entry}", hint=_drop(observed))
+        elif field == "storage" and observed.snapshots:
+            yield error(place, f"snapshots of {lease.key} block moving {entry} to {after}", hint=_drop(observed))
+        elif field == "bus":
+            yield error(
+                place,
+                f"{entry} of {lease.key} is on {before} and cannot be put on {after} in place",
+                hint=f"write `bus: {before}`",
+            )
+
+
+def _in_files(entry: str, observed: Observed, work: Work) -> bool:
+    storage = work.state.storage(str(observed.attributes.get(f"{entry}.storage")), observed.node)
+    return storage is not None and storage.type in _FILES
+
+
+def _drop(observed: Observed) -> str:
+    return f"delete them first: {', '.join(observed.snapshots)}"
+
+
+def notes(observed: Observed, changes: Sequence[AttributeChange], *, goes: bool) -> tuple[str, ...]:
+    """Return what a person must know: what goes along with a guest, what is kept, what still holds it."""
+    found: list[str] = []
+    if goes:
+        disks = [p for p in observed.attributes if p.endswith("].size")]
+        found.append(f"its disks are deleted with it ({len(disks)})" if disks else "it is deleted")
+        if observed.snapshots:
+            found.append(f"snapshots that go with it: {', '.join(observed.snapshots)}")
+        unused = [str(v) for k, v in sorted(observed.config.items()) if k.startswith("unused")]
+        if unused:
+            found.append(f"unused disks that go with it: {', '.join(unused)}")
+    else:
+        for change in changes:
+            entry = attributes.item(change.path)
+            if change.path.endswith(".size") and change.after is None and isinstance(change.before, int) and entry:
+                found.append(f"{entry} ({format_size(change.before)}) is detached and kept as an unused disk")
+            if change.path == "name" and observed.kind == "vm":
+                found.append("the guest itself takes its new name when it boots next")
+    if observed.lock:
+        found.append(f"it is locked now ({observed.lock})")
+    return tuple(found)

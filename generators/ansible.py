@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
-from atlas.configs.catalogue import find_software, role_files, software
+from atlas.configs.catalogue import role_files, software
 from atlas.diagnostics import Severity
 from atlas.errors import GenerateError
 from atlas.generators.yamltext import dump
@@ -158,6 +158,7 @@ def _host(work: Work, guest: _Guest, guests: Sequence[_Guest]) -> dict[str, Any]
     if "ufw" in mine:
         values["ufw_ports"] = _open_ports(guest)
     if "haproxy" in mine:
+        values["haproxy_port"] = 8080 if "nginx" in mine else 80
         values["haproxy_servers"] = [
             {"name": other.key, "address": other.address, "port": 80}
             for other in guests
@@ -210,9 +211,3 @@ def _plays(guests: Sequence[_Guest]) -> list[dict[str, Any]]:
 def _play(name: str, hosts: str, role: str) -> dict[str, Any]:
     # free: within a play no guest waits for another; the play's end is the barrier.
     return {"name": name, "hosts": hosts, "strategy": "free", "gather_facts": False, "roles": [{"role": role}]}
-
-
-def default_checks(references: Iterable[str]) -> Mapping[str, Any]:
-    """Return the catalogue's checks by software, for guests whose spec names none."""
-    found = (find_software(reference.partition("@")[0]) for reference in references)
-    return {entry.name: entry.checks for entry in found if entry}

@@ -137,6 +137,7 @@ async def _template(lab: Lab, vmid: int, name: str, image: str, node: str, stora
             vmid=vmid,
             ctime=lab.clock.now(),
             path=path,
+            extra={"image": image} if space == size else {},
         )
         await lab.backend.create_disk(path, space, image if space == size else None)
     made = int(lab.clock.now())

@@ -23,6 +23,13 @@ HANDLER_MODULES = (
     "cluster",
     "nodes",
     "node_tasks",
+    "qemu_status",
+    "qemu_create",
+    "qemu_update",
+    "qemu_cloudinit",
+    "qemu_power",
+    "qemu_clone",
+    "qemu_disks",
 )
 SECRETS_FILE = "secrets.json"
 

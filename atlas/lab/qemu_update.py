@@ -1,0 +1,318 @@
+"""Changing a VM's config: `PUT config` within the call, `POST config` as a task, `unlink`, cloud-init."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas.lab import qemu_pending
+from atlas.lab import volume_store as store
+from atlas.lab.call import Call, PVEError, api
+from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list
+from atlas.lab.guest_devices import DRIVES, boot_order, is_cdrom, parse_drive, parse_net, print_boot, print_net
+from atlas.lab.guests import (
+    check_digest,
+    check_lock,
+    check_protection,
+    fault,
+    flock,
+    load,
+    need_vm,
+    refuse,
+    root_only,
+)
+from atlas.lab.qemu_drives import Creation, check_rights, check_syntax
+from atlas.lab.qemu_options import (
+    check_balloon,
+    check_boot,
+    check_bridges,
+    check_device,
+    check_options,
+    check_ssh_keys,
+    hashed,
+    kept,
+    known_option,
+    normal_tags,
+    pinned_machine,
+)
+from atlas.lab.qemu_rules import drive_privileges
+from atlas.lab.table import load as load_table
+from atlas.lab.tasks import Task
+from atlas.lab.volume_access import check_bridge
+from atlas.lab.world import Guest
+
+VM = "/nodes/{node}/qemu/{vmid}"
+_NOT_OPTIONS = {
+    *("node", "vmid", "digest", "background_delay", "skip_cloud_init", "import-working-storage", "skiplock"),
+    *("delete", "revert", "force"),
+}
+
+
+def _names(call: Call, what: str) -> list[str]:
+    return ["ide2" if name == "cdrom" else name for name in split_list(call.params.get(what))]
+
+
+@dataclass
+class Update:
+    """One change of a VM's config.
+
+    Args:
+        call: the call, whose rights count.
+        options: what is set, in normal form.
+        delete: keys that go.
+        revert: keys whose pending change goes.
+        digest: of the config that the caller knows.
+        force: free the volumes of deleted drives.
+        skiplock: do not mind a lock of the config.
+    """
+
+    call: Call
+    options: dict[str, Any]
+    delete: list[str] = field(default_factory=list)
+    revert: list[str] = field(default_factory=list)
+    digest: object = None
+    force: bool = False
+    skiplock: bool = False
+    modified: set[str] = field(default_factory=set)
+    order: list[str] = field(default_factory=list)
+
+    @property
+    def vmid(self) -> int:
+        """The VM."""
+        return int(self.call.params["vmid"])
+
+    def summary(self) -> str:
+        """Write the change as the task's log shows it."""
+        shown = {**self.options, **{k: self.call.params[k] for k in ("delete", "revert") if self.call.params.get(k)}}
+        pairs = (f"-{key} {'<hidden>' if key == 'cipassword' else shown[key]}" for key in sorted(shown))
+        return f"update VM {self.vmid}: " + " ".join(pairs)
+
+    def guest(self) -> Guest:
+        """Find the VM and refuse what its state rules out."""
+        guest = load(self.call.lab, str(self.call.params["node"]), self.vmid, "qemu")
+        check_digest(guest, self.digest)
+        if not self.skiplock:
+            check_lock(guest, "suspended" if "vmstate" in self.delete else None)
+        check_balloon(self.options, guest.config, guest.pending)
+        return guest
+
+    async def run(self, task: Task | None = None) -> None:
+        """Carry the change out, option by option: what fails does not undo what went before."""
+        async with flock(self.call.lab, self.vmid, "qemu"):
+            guest = self.guest()
+            if task is not None:
+                task.log(self.summary())
+            for key in self.revert:
+                self._revert(guest, key)
+            self.order = boot_order(guest.config)
+            for key in self.delete:
+                await self._delete(guest, key)
+            for key in sorted(self.options):
+                await self._set(guest, key, self.options[key])
+            clean_pending(guest.config, guest.pending)
+            if not guest.pending:
+                return
+            if guest.status == "running":
+                errors = await qemu_pending.apply_running(self.call.lab, guest, self.modified)
+            else:
+                errors = await qemu_pending.apply_stopped(self.call.lab, guest)
+            if errors:
+                raise PVEError(400, errors=errors)
+
+    def _revert(self, guest: Guest, key: str) -> None:
+        guest.pending.pop(key, None)
+        if key in guest.config:
+            drop_delete(guest.pending, key)
+
+    async def _delete(self, guest: Guest, key: str) -> None:
+        waiting = key in guest.pending
+        value = guest.config.get(key, guest.pending.get(key))
+        if value is None:
+            return
+        self.modified.add(key)
+        guest.pending.pop(key, None)
+        if key in self.order:
+            self.order = [slot for slot in self.order if slot != key]
+            guest.pending["boot"] = print_boot(self.order) or " "
+            self.modified.add("boot")
+        text = str(value)
+        if re.fullmatch(r"unused\d+|vmstate", key):
+            await self._free(guest, key, text)
+            return
+        if key in DRIVES:
+            check_protection(guest, f"can't remove drive '{key}'")
+            self._need_drive(text)
+            if waiting:
+                await qemu_pending.put_aside(self.call.lab, guest, text)
+        elif key == "tags":
+            need_vm(self.call, self.vmid, None, "VM.Config.Options")
+        elif re.fullmatch(r"net\d+", key):
+            check_bridge(self.call, parse_net(text))
+        check_device(self.call, self.vmid, None, key, text, "delete")
+        add_delete(guest.pending, key, force=self.force)
+
+    async def _free(self, guest: Guest, key: str, text: str) -> None:
+        """Free a volume that nothing is attached to."""
+        volid = parse_drive(text).get("file", text)
+        what = f"vmstate '{volid}'" if key == "vmstate" else f"unused disk '{volid}'"
+        check_protection(guest, f"can't remove {what}")
+        need_vm(self.call, self.vmid, None, "VM.Config.Disk")
+        lab = self.call.lab
+        if store.owner(lab, volid) == guest.vmid:
+            self.call.need(f"/storage/{volid.partition(':')[0]}", "Datastore.AllocateSpace")
+            if in_use(guest, key, volid):
+                raise refuse(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
+            await store.free(lab, guest.node, volid)
+        guest.config.pop(key, None)
+
+    def _need_drive(self, text: str) -> None:
+        need_vm(self.call, self.vmid, None, *drive_privileges(text))
+
+    async def _set(self, guest: Guest, key: str, value: Any) -> None:
+        self.modified.add(key)
+        if key == "cipassword":
+            guest.config[key] = hashed(str(value))
+            drop_delete(guest.pending, key)
+            return
+        if key in DRIVES:
+            await self._set_drive(guest, key, str(value))
+        else:
+            self._check_value(guest, key, str(value))
+            guest.pending[key] = normal_tags(value) or " " if key == "tags" else kept(key, value)
+            if key == "ostype" and "machine" not in self.options:
+                machine = pinned_machine({**guest.config, "ostype": value})
+                if machine:
+                    guest.pending["machine"] = machine
+                    self.modified.add("machine")
+        drop_delete(guest.pending, key)
+
+    def _check_value(self, guest: Guest, key: str, text: str) -> None:
+        old = guest.config.get(key)
+        if re.fullmatch(r"(serial|usb|hostpci|virtiofs|rng)\d+", key):
+            if old is not None:
+                check_device(self.call, self.vmid, None, key, str(old), "modify")
+            check_device(self.call, self.vmid, None, key, text, "modify" if key.startswith("serial") else "set")
+        elif key == "tags":
+            need_vm(self.call, self.vmid, None, "VM.Config.Options")
+        elif re.fullmatch(r"net\d+", key) and old is not None:
+            check_bridge(self.call, parse_net(str(old)))
+        elif key == "boot":
+            order = boot_order({"boot": text})
+            check_boot(self.call, order, [*guest.config, *guest.pending, *self.options], self.delete)
+            if order and "bootdisk" in guest.config:
+                add_delete(guest.pending, "bootdisk")
+
+    async def _set_drive(self, guest: Guest, key: str, text: str) -> None:
+        if key in guest.config:
+            self._need_drive(str(guest.config[key]))
+        self._need_drive(text)
+        lab = self.call.lab
+        waiting = guest.pending.get(key)
+        if waiting is not None:
+            await qemu_pending.put_aside(lab, guest, str(waiting))
+        config = {**guest.config, **{k: v for k, v in guest.pending.items() if k != "delete"}}
+        made = await Creation(lab, self.call, guest.node, guest.vmid, config).run({key: text})
+        guest.pending.update(made)
+        drive = parse_drive(made[key])
+        if self.order and is_cdrom(drive, cloudinit_counts=False) and key not in self.order:
+            self.order.append(key)
+            guest.pending["boot"] = print_boot(self.order)
+            self.modified.add("boot")
+
+
+def in_use(guest: Guest, key: str, volid: str) -> bool:
+    """Tell whether another drive, or a snapshot, still needs a volume."""
+    sections = [(guest.config, key), *((section, "") for section in guest.snapshots.values())]
+    for section, skip in sections:
+        for slot in DRIVES:
+            if slot != skip and slot in section and parse_drive(str(section[slot])).get("file") == volid:
+                return True
+    return False
+
+
+def _prepare(call: Call) -> Update:
+    """Check a change as far as its parameters tell, before the VM is looked at."""
+    root_only(call, "skiplock")
+    params = call.params
+    options = {key: value for key, value in params.items() if key not in _NOT_OPTIONS}
+    if params.get("sshkeys") is not None:
+        check_ssh_keys(params["sshkeys"])
+    if "cpuunits" in options:
+        options["cpuunits"] = min(max(int(options["cpuunits"]), 1), 10000)
+    delete, revert = _names(call, "delete"), _names(call, "revert")
+    if not delete and not revert and not options:
+        raise refuse("no options specified")
+    if "cdrom" in options:
+        options["ide2"] = f"{options.pop('cdrom')},media=cdrom"
+    known = set(_table_options())
+    for key in revert:
+        if not known_option(key, known):
+            raise fault(revert=f"unknown option '{key}'")
+        if key in options:
+            raise fault(delete=f"you can't use '-{key}' and -revert {key}' at the same time")
+    for key in delete:
+        if key in options:
+            raise fault(delete=f"you can't use '-{key}' and -delete {key}' at the same time")
+        if key in revert:
+            raise fault(revert=f"you can't use '-delete {key}' and -revert {key}' at the same time")
+        if not known_option(key, known):
+            raise fault(delete=f"unknown option '{key}'")
+    check_syntax(call, options)
+    for key in [key for key in options if re.fullmatch(r"net\d+", key)]:
+        options[key] = print_net(parse_net(str(options[key])))
+    _check_hookscript(call, options)
+    vmid = int(params["vmid"])
+    check_options(call, vmid, None, [*delete, *options])
+    check_rights(call, vmid, options)
+    check_bridges(call, options)
+    skiplock, force = bool(params.get("skiplock")), bool(params.get("force"))
+    return Update(call, options, delete, revert, params.get("digest"), force, skiplock)
+
+
+def _table_options() -> list[str]:
+    method = load_table().method("PUT", f"{VM}/config")
+    return [key for key in method.parameters if key not in _NOT_OPTIONS] if method else []
+
+
+def _check_hookscript(call: Call, options: dict[str, Any]) -> None:
+    volid = options.get("hookscript")
+    if volid is None:
+        return
+    if store.parse(call.lab, str(volid))[1].vtype != "snippets":
+        raise fault(hookscript=f"'{volid}' is not in the snippets directory\n")
+    if call.lab.volume(str(volid), str(call.params["node"])) is None:
+        raise fault(hookscript=f"script '{volid}' does not exist\n")
+
+
+@api("PUT", f"{VM}/config")
+async def update(call: Call) -> object:
+    """Change a VM's config within the call."""
+    change = _prepare(call)
+    change.guest()
+    await change.run()
+    return None
+
+
+@api("POST", f"{VM}/config")
+async def update_in_task(call: Call) -> object:
+    """Change a VM's config in a task; with `background_delay`, wait so long for its end first."""
+    change = _prepare(call)
+    change.guest()
+    upid = call.task("qmconfig", change.vmid, change.run)
+    if call.params.get("background_delay"):
+        ended = await call.lab.tasks.wait(upid)
+        if ended.exitstatus and ended.exitstatus != "OK" and not ended.exitstatus.startswith("WARNINGS"):
+            raise refuse(f"failed to update VM {change.vmid}: {ended.exitstatus}")
+        return None
+    return upid
+
+
+@api("PUT", f"{VM}/unlink")
+async def unlink(call: Call) -> object:
+    """Detach drives, or free those that are detached already."""
+    call.params["delete"] = call.params.pop("idlist")
+    change = _prepare(call)
+    change.guest()
+    await change.run()
+    return None

@@ -1,0 +1,309 @@
+"""Volumes in the lab's world: allocation, linked clones, copies, bases, growth, freeing, and who owns what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from atlas.lab import volumes
+from atlas.lab.call import PVEError
+from atlas.lab.guests import refuse
+from atlas.lab.volumes import VolumeName
+from atlas.lab.world import Storage, Volume
+
+if TYPE_CHECKING:
+    from atlas.lab.world import Lab
+
+
+def split_volid(volid: str) -> tuple[str, str] | None:
+    """Split `storage:name`; None for a path, `none` and other texts that are no volume ID."""
+    storage, sign, name = volid.partition(":")
+    return (storage, name) if sign and name and not storage.startswith("/") and "/" not in storage else None
+
+
+def parse(lab: Lab, volid: str) -> tuple[Storage, VolumeName]:
+    """Take a volume ID apart.
+
+    Raises:
+        PVEError: the storage does not exist, or the name is none of its kind.
+    """
+    parts = split_volid(volid)
+    if parts is None:
+        raise refuse(f"unable to parse volume ID '{volid}'")
+    storage = lab.storage(parts[0])
+    try:
+        return storage, volumes.parse_volname(storage.type, parts[1])
+    except ValueError as error:
+        raise refuse(str(error)) from error
+
+
+def find(lab: Lab, node: str, volid: str) -> Volume:
+    """Find a volume that must be there.
+
+    Raises:
+        PVEError: it is not; the text is PVE's.
+    """
+    storage, _ = parse(lab, volid)
+    lab.storage(storage.id, node)
+    found = lab.volume(volid, node)
+    if found is None:
+        raise refuse(f"volume '{volid}' does not exist")
+    return found
+
+
+def file_path(lab: Lab, volid: str) -> str:
+    """Give the path of a volume on its node, as error texts name it."""
+    storage, name = parse(lab, volid)
+    root = str(storage.options.get("path") or f"/mnt/pve/{storage.id}")
+    if storage.type not in volumes.FILE_TYPES:
+        return f"/dev/{storage.options.get('vgname', storage.id)}/{name.name}"
+    if name.vtype == "images":
+        return f"{root}/images/{name.vmid}/{name.name}"
+    folders = {"iso": "template/iso", "vztmpl": "template/cache", "backup": "dump"}
+    return f"{root}/{folders.get(name.vtype, name.vtype)}/{name.name}"
+
+
+def owner(lab: Lab, volid: str) -> int | None:
+    """Tell which guest a volume's name says it belongs to."""
+    try:
+        return parse(lab, volid)[1].vmid
+    except PVEError:
+        return None
+
+
+def able(lab: Lab, feature: str, volid: str, *, snapshot: bool = False, container: bool = False) -> bool:
+    """Tell whether a volume's storage and format can do something; see `volumes.has_feature`."""
+    parts = split_volid(volid)
+    storage = lab.storages.get(parts[0]) if parts else None
+    if storage is None or parts is None:
+        return False
+    try:
+        return volumes.has_feature(storage.type, feature, parts[1], snapshot=snapshot, container=container)
+    except ValueError:
+        return False
+
+
+def default_format(storage: Storage) -> str:
+    """Choose the image format of a storage where none is asked for."""
+    return str(storage.options.get("format") or volumes.formats(storage.type)[0])
+
+
+def _names(lab: Lab, storage: Storage, node: str) -> list[str]:
+    return [volume.volid.partition(":")[2] for volume in lab.local_volumes(storage.id, node)]
+
+
+def _backend_path(lab: Lab, storage: Storage, node: str, vmid: int, name: str) -> str:
+    """Choose a path that no volume has; a base keeps the path from before it was one."""
+    wanted = f"{storage.id}/{'' if storage.shared else node + '/'}images/{vmid}/{name}"
+    used = {volume.path for volume in lab.volumes.values()}
+    return next(path for path in (wanted, *(f"{wanted}.{n}" for n in range(1, 9999))) if path not in used)
+
+
+def _record(lab: Lab, storage: Storage, node: str, volname: str, vmid: int, form: str, size: int) -> Volume:
+    """Enter a volume, so that nobody else takes its name while its disk is made."""
+    volid = f"{storage.id}:{volname}"
+    key = lab.volume_key(volid, node)
+    if key in lab.volumes:
+        path = file_path(lab, volid)
+        raise refuse(f"disk image '{path}' already exists")
+    if storage.type == "lvm":
+        used = sum(volume.used for volume in lab.local_volumes(storage.id, node))
+        if storage.bytes - used < size:
+            raise refuse(f"not enough free space ({(storage.bytes - used) // 1024} < {size // 1024})")
+    where = None if storage.shared else node
+    path = _backend_path(lab, storage, node, vmid, volname.rsplit("/", 1)[-1])
+    used = size if storage.type == "lvm" else 0
+    record = Volume(volid, storage.id, "images", form, size, where, used, vmid, None, lab.clock.now(), path)
+    lab.volumes[key] = record
+    return record
+
+
+async def allocate(
+    lab: Lab,
+    node: str,
+    storage_id: str,
+    vmid: int,
+    size: int,
+    *,
+    form: str | None = None,
+    name: str | None = None,
+    image: str | None = None,
+    content: str = "images",
+) -> Volume:
+    """Make a volume.
+
+    Args:
+        lab: the world.
+        node: where.
+        storage_id: on which storage.
+        vmid: owner.
+        size: bytes.
+        form: image format; the storage's own if left out.
+        name: file or block volume name; the next free disk's if left out.
+        image: what a real disk is filled with: a name of the image catalogue.
+        content: `images`, or `rootdir` for a container's.
+
+    Returns:
+        The volume.
+
+    Raises:
+        PVEError: no such storage, no space, or the name is taken.
+    """
+    storage = lab.storage(storage_id, node)
+    form = form or default_format(storage)
+    size = volumes.rounded(storage.type, size)
+    name = name or volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    record = _record(lab, storage, node, volumes.place(storage.type, vmid, name), vmid, form, size)
+    record.content = content
+    if image:
+        record.extra["image"] = image
+    await _make(lab, record, node, lambda: lab.backend.create_disk(str(record.path), size, image))
+    return record
+
+
+async def _make(lab: Lab, record: Volume, node: str, make: Callable[[], Awaitable[None]]) -> None:
+    """Let the backend make the disk; a volume whose disk could not be made is forgotten."""
+    from atlas.lab.backend import BackendError
+
+    try:
+        await make()
+    except BaseException as error:
+        lab.volumes.pop(lab.volume_key(record.volid, node), None)
+        if isinstance(error, BackendError):
+            raise refuse(str(error)) from error
+        raise
+
+
+async def copy(
+    lab: Lab,
+    node: str,
+    source: Volume,
+    storage_id: str,
+    vmid: int,
+    *,
+    form: str | None = None,
+    name: str | None = None,
+    snapshot: str | None = None,
+    content: str = "images",
+) -> Volume:
+    """Make a full copy of a volume, or of one of its snapshots, on some storage.
+
+    Args:
+        lab: the world.
+        node: where.
+        source: what is copied.
+        storage_id: the target storage.
+        vmid: the copy's owner.
+        form: image format; the source's where the target storage has it, else that storage's own.
+        name: the copy's name; the next free disk's if left out.
+        snapshot: copy the state that this snapshot holds.
+        content: `images` or `rootdir`.
+
+    Returns:
+        The copy.
+    """
+    storage = lab.storage(storage_id, node)
+    wanted = form or source.format
+    form = wanted if wanted in volumes.formats(storage.type) else default_format(storage)
+    name = name or volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    size = volumes.rounded(storage.type, source.size)
+    record = _record(lab, storage, node, volumes.place(storage.type, vmid, name), vmid, form, size)
+    record.content, record.used = content, max(record.used, source.used)
+    record.extra.update(source.extra)
+    source_path, path = str(source.path), str(record.path)
+    await _make(lab, record, node, lambda: lab.backend.clone_disk(source_path, path, snapshot=snapshot))
+    return record
+
+
+async def link(lab: Lab, node: str, source: Volume, vmid: int, snapshot: str | None = None) -> Volume:
+    """Make a linked clone of a base volume, or of a snapshot where the storage can.
+
+    Args:
+        lab: the world.
+        node: where.
+        source: what it is laid over.
+        vmid: its owner.
+        snapshot: lay it over this snapshot.
+
+    Returns:
+        The clone, on the same storage.
+    """
+    storage = lab.storage(source.storage, node)
+    form = "qcow2" if storage.type in volumes.FILE_TYPES else source.format
+    name = volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    base = source.volid.partition(":")[2]
+    volname = volumes.place(storage.type, vmid, name)
+    if not snapshot:
+        volname = volumes.linked_volname(storage.type, base, vmid, name)
+    record = _record(lab, storage, node, volname, vmid, form, source.size)
+    record.content, record.parent = source.content, source.volid
+    record.extra.update(source.extra)
+    source_path, path = str(source.path), str(record.path)
+    await _make(lab, record, node, lambda: lab.backend.clone_disk(source_path, path, linked=True, snapshot=snapshot))
+    return record
+
+
+def make_base(lab: Lab, node: str, volume: Volume) -> Volume:
+    """Turn a volume into a base: it gets a new name and is not written any more."""
+    storage = lab.storage(volume.storage, node)
+    volname = volumes.base_volname(storage.type, volume.volid.partition(":")[2])
+    return rename(lab, node, volume, f"{storage.id}:{volname}")
+
+
+def rename(lab: Lab, node: str, volume: Volume, volid: str) -> Volume:
+    """Give a volume a new ID; what is behind it stays where it is."""
+    del lab.volumes[lab.volume_key(volume.volid, node)]
+    volume.volid = volid
+    volume.vmid = owner(lab, volid)
+    lab.volumes[lab.volume_key(volid, node)] = volume
+    return volume
+
+
+def is_used_base(lab: Lab, node: str, volid: str) -> bool:
+    """Tell whether linked clones need a base; never on LVM-thin, whose clones do not name it."""
+    storage, name = parse(lab, volid)
+    if not name.is_base:
+        return False
+    return any(_base_of(storage.type, other) == name.name for other in _names(lab, storage, node))
+
+
+def _base_of(kind: str, volname: str) -> str | None:
+    """Give the name of the base in a linked clone's name."""
+    try:
+        base = volumes.parse_volname(kind, volname).base
+    except ValueError:
+        return None
+    return base[1] if base else None
+
+
+async def free(lab: Lab, node: str, volid: str) -> None:
+    """Free a volume; one that is not there is no fault.
+
+    Raises:
+        PVEError: it is a base that linked clones need, or protected.
+    """
+    if is_used_base(lab, node, volid):
+        raise refuse(f"base volume '{volid.partition(':')[2]}' is still in use by linked clones")
+    record = lab.volumes.pop(lab.volume_key(volid, node), None)
+    if record is not None and record.path:
+        await lab.backend.delete_disk(record.path)
+
+
+async def resize(lab: Lab, node: str, volume: Volume, size: int) -> None:
+    """Grow a volume to a size in bytes.
+
+    Raises:
+        PVEError: its format cannot be grown.
+    """
+    storage = lab.storage(volume.storage, node)
+    if storage.type in volumes.FILE_TYPES and volume.format not in {"raw", "qcow2"}:
+        raise refuse("can't resize this image format")
+    volume.size = size
+    if volume.path:
+        await lab.backend.resize_disk(volume.path, size)
+
+
+def owned(lab: Lab, node: str, vmid: int) -> list[Volume]:
+    """List every image on the node's storages that belongs to a guest by its name."""
+    kinds = {"images", "rootdir"}
+    return [v for v in lab.volumes.values() if v.vmid == vmid and v.content in kinds and v.node in {None, node}]

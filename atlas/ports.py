@@ -149,8 +149,13 @@ class Configurator(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Return Ansible's version; part of the plan's hash."""
 
-    def configure(self, bundle: Path, keys: Sequence[str], run: Path, emit: Emitter) -> Mapping[str, HostResult]:
-        """Run the bundle's playbook on some guests; attach if this `run` folder has one that lives or has ended."""
+    def configure(
+        self, bundle: Path, keys: Sequence[str], run: Path, emit: Emitter, addresses: Mapping[str, str] | None = None
+    ) -> Mapping[str, HostResult]:
+        """Run the bundle's playbook on some guests; attach if this `run` folder has one that lives or has ended.
+
+        `addresses` are those of guests by key that only the running guest knows (DHCP).
+        """
 
 
 @dataclass(frozen=True, slots=True)

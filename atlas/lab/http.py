@@ -66,7 +66,10 @@ class Door:
         if route is None or method is None:
             raise PVEError(501, f"Method '{request.method} {path}' not implemented")
         if not method.allow_token and "!" in user:
-            raise PVEError(403, "Permission check failed (tokens may not call this)")
+            # PVE's own text, its missing bracket included
+            raise PVEError(
+                403, f"Permission check failed (URI '{path}' not available with API token, need proper ticket."
+            )
         params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
         try:
             call = self._call(request, method, route[1], params, user)

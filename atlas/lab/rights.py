@@ -263,7 +263,7 @@ class Rights:
         userid = str(params.get("userid", ""))
         if what == "self":
             return user == userid or _refuse(quiet, "")
-        realm = userid.rpartition("@")[2]
+        realm = username(userid).rpartition("@")[2]
         return self._quietly(quiet, lambda: self.need(user, f"/access/realm/{realm}", [what]))
 
     def _quietly(self, quiet: bool, need: Any) -> bool:
@@ -292,3 +292,12 @@ def _taking(roles: Mapping[str, Any], last: bool) -> dict[str, bool]:
 
 def _filled(template: str, params: Mapping[str, Any]) -> str:
     return re.sub(r"\{([^}]+)\}", lambda match: str(params.get(match[1], "")), template)
+
+
+def username(text: str) -> str:
+    """Return a user name that has the form of one, or raise 500 as PVE does before any permission is looked at."""
+    if len(text) < 3:
+        raise PVEError(500, f"user name '{text}' is too short")
+    if not re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text):
+        raise PVEError(500, f"value '{text}' does not look like a valid user name")
+    return text

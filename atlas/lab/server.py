@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 # The modules that register handlers.
 HANDLER_MODULES = (
+    "access_domains",
+    "access_roles",
     "access_tickets",
+    "access_users",
     "cluster",
     "nodes",
     "node_tasks",

@@ -1,0 +1,48 @@
+"""Helpers for parts of the configuration that are plain sections: digests, deleting keys, required keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from atlas.lab.call import PVEError
+from atlas.lab.formats import split_list
+from atlas.lab.records import Table
+from atlas.lab.world import Entry
+
+CHANGED = "detected modified configuration - file changed by other user? Try again."
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """Return the digest of a configuration."""
+    return hashlib.sha1(json.dumps(value, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+
+def table_digest(table: Table[Entry]) -> str:
+    """Return the digest of a whole section."""
+    return digest({key: entry.data for key, entry in table.items()})
+
+
+def check_digest(params: Mapping[str, Any], current: str, doing: str = "") -> None:
+    """Refuse a change that was made from an older state.
+
+    Raises:
+        PVEError: 500 with PVE's text, after `doing`.
+    """
+    given = params.get("digest")
+    if given and given != current:
+        raise PVEError(500, f"{doing}{CHANGED}")
+
+
+def settings(params: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    """Return the parameters that are an object's own properties."""
+    return {key: value for key, value in params.items() if key not in ("delete", "digest", *without)}
+
+
+def change(data: dict[str, Any], params: Mapping[str, Any], *without: str) -> None:
+    """Delete and set an object's properties as `delete` and the other parameters say."""
+    for key in split_list(str(params.get("delete", ""))):
+        data.pop(key, None)
+    data.update(settings(params, *without))

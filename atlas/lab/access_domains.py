@@ -9,7 +9,7 @@ from atlas.lab.records import Table
 from atlas.lab.sections import change, check_digest, settings, table_digest
 from atlas.lab.world import Entry, Lab
 
-BUILTIN = {
+BUILTIN: dict[str, dict[str, Any]] = {
     "pam": {"type": "pam", "comment": "Linux PAM standard authentication"},
     "pve": {"type": "pve", "comment": "Proxmox VE authentication server"},
 }
@@ -24,7 +24,7 @@ def _realms(lab: Lab) -> Table[Entry]:
     table = lab.section("domains")
     for name, data in BUILTIN.items():
         if name not in table:
-            table[name] = Entry(dict(data))
+            table[name] = Entry(data)
     return table
 
 
@@ -33,7 +33,10 @@ def domains(call: Call) -> list[dict[str, Any]]:
     """List the realms; anybody may, to log in."""
     rows = []
     for name, entry in _realms(call.lab).items():
-        row = {"realm": name, **{key: entry.data[key] for key in ("type", "comment", "tfa") if key in entry.data}}
+        row: dict[str, Any] = {
+            "realm": name,
+            **{key: entry.data[key] for key in ("type", "comment", "tfa") if key in entry.data},
+        }
         if entry.data.get("default"):
             row["default"] = 1
         rows.append(row)

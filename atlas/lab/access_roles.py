@@ -172,7 +172,7 @@ def update_acl(call: Call) -> None:
     named = {kind: split_list(params.get(kind, "")) for kind in ("users", "groups", "tokens")}
     if not any(kind in params for kind in named):
         raise PVEError(400, errors=dict.fromkeys(named, "either 'users', 'groups' or 'tokens' is required."))
-    path = normal_path("/" + params["path"].strip("/"))
+    path = normal_path(params["path"])
     if path is None or not known_path(path):
         raise PVEError(400, errors={"path": f"invalid ACL path '{params['path']}'"})
     for role in split_list(params["roles"]):
@@ -183,19 +183,22 @@ def update_acl(call: Call) -> None:
     if entry is None:
         entry = Acl(path)
     for kind, names in named.items():
-        entries: dict[str, Any] = getattr(entry, kind)
         for name in names:
-            for role in split_list(params["roles"]):
-                if params.get("delete"):
-                    entries.get(name, {}).pop(role, None)
-                else:
-                    entries.setdefault(name, {})[role] = params.get("propagate", 1)
-            if not entries.get(name):
-                entries.pop(name, None)
+            _set(getattr(entry, kind), name, params)
     if entry.users or entry.groups or entry.tokens:
         lab.acl[path] = entry
     else:
         lab.acl.pop(path, None)
+
+
+def _set(entries: dict[str, Any], name: str, params: dict[str, Any]) -> None:
+    for role in split_list(params["roles"]):
+        if params.get("delete"):
+            entries.get(name, {}).pop(role, None)
+        else:
+            entries.setdefault(name, {})[role] = params.get("propagate", 1)
+    if not entries.get(name):
+        entries.pop(name, None)
 
 
 def _check_named(call: Call, named: dict[str, list[str]]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from atlas.lab.call import PVEError
+from atlas.lab.call import NotAuthenticated
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab, User
@@ -56,11 +56,11 @@ def usable(lab: Lab, userid: str) -> User:
     """Return a user who exists, is enabled and has not expired.
 
     Raises:
-        PVEError: 401 in every other case, alike.
+        NotAuthenticated: in every other case, alike.
     """
     user = lab.users.get(userid)
     if user is None or not user.enable or (user.expire and user.expire < lab.clock.now()):
-        raise PVEError(401, "Authentication failed!")
+        raise NotAuthenticated("Authentication failed!")
     return user
 
 
@@ -113,7 +113,7 @@ class Tickets:
             cookie: The ticket's cookie, percent-encoded or not.
 
         Raises:
-            PVEError: 401.
+            NotAuthenticated: for every reason.
         """
         if authorization is not None and authorization.startswith("PVEAPIToken"):
             return Caller(self._token_user(authorization))
@@ -121,21 +121,21 @@ class Tickets:
         if authorization is not None and authorization.startswith("PVEAuthCookie="):
             ticket = unquote(authorization.removeprefix("PVEAuthCookie="))
         if not ticket:
-            raise PVEError(401, "No ticket")
+            raise NotAuthenticated("No ticket")
         user = self.user_of(ticket)
         if user is None:
-            raise PVEError(401, "Authentication failed!")
+            raise NotAuthenticated("Authentication failed!")
         usable(self._lab, user)
         return Caller(user, by_ticket=True)
 
     def _token_user(self, authorization: str) -> str:
         match = _TOKEN.fullmatch(authorization)
         if match is None:
-            raise PVEError(401, "Authentication failed!")
+            raise NotAuthenticated("Authentication failed!")
         owner, _, name = match["id"].partition("!")
         info = usable(self._lab, owner).tokens.get(name)
         if info is None or (info["expire"] and info["expire"] < self._lab.clock.now()):
-            raise PVEError(401, "Authentication failed!")
+            raise NotAuthenticated("Authentication failed!")
         if not hmac.compare_digest(hash_token(match["secret"]), info["value"]):
-            raise PVEError(401, "Authentication failed!")
+            raise NotAuthenticated("Authentication failed!")
         return match["id"]

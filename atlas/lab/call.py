@@ -30,6 +30,13 @@ class PVEError(Exception):
         super().__init__(self.message)
 
 
+class NotAuthenticated(PVEError):
+    """401 at the front door, before any method is looked at: its answer has no body."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(401, message)
+
+
 class Forbidden(PVEError):
     """403 for a privilege that the caller lacks."""
 

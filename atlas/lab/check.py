@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.lab.call import PVEError
-from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, verify
+from atlas.lab.formats import MISSING, PROPERTIES, UNDEFINED, parse_properties, verify
 from atlas.lab.table import Schema
 
 # How many of a numbered parameter there are. Source: qemu-server, pve-container.
@@ -84,7 +84,7 @@ def _check_value(path: str, schema: Schema, value: Any, errors: dict[str, str]) 
     if kind == "array":
         items = value if isinstance(value, list) else [value]
         for index, item in enumerate(items):
-            _check_value(f"{path}[{index}]" if isinstance(value, list) else path, schema.get("items", {}), item, errors)
+            _check_value(f"{path}[{index}]", schema.get("items", {}), item, errors)
         return
     if isinstance(value, list | dict):
         errors[path] = f"type check ('{kind}') failed - got {'ARRAY' if isinstance(value, list) else 'HASH'}"
@@ -138,7 +138,10 @@ def _format_fault(path: str, form: Any, text: str) -> str | None:
     if form is None:
         return None
     if isinstance(form, str):
-        return verify(form, text)
+        fault = verify(form, text)
+        if fault is not None or form not in PROPERTIES:
+            return fault
+        form = PROPERTIES[form]
     found, fault = parse_properties(form, text)
     if fault is not None:
         return fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
@@ -45,11 +46,11 @@ def resources(call: Call) -> list[dict[str, Any]]:
     if wanted is None:
         rows += _pools(call)
     if wanted in (None, "vm"):
-        rows += _guests(call)
+        rows += guest_rows(call, call.lab.guests)
     if wanted in (None, "node"):
         rows += _nodes(call)
     if wanted in (None, "storage"):
-        rows += _storages(call)
+        rows += storage_rows(call, call.lab.storages)
     if wanted in (None, "sdn"):
         rows += _zones(call)
     return rows
@@ -63,26 +64,24 @@ def _pools(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def _guests(call: Call) -> list[dict[str, Any]]:
+def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the guests with these numbers that exist and that the caller may see."""
     rows, lab = [], call.lab
     pools = lab.rights.pools_by_member()
+    managed = lab.section("ha/resources")
     now = lab.clock.now()
-    for key, guest in lab.guests.items():
-        if not call.may(f"/vms/{key}", "VM.Audit"):
+    for key in vmids:
+        guest = lab.guests.get(key)
+        if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
             continue
-        row = {
-            "id": f"{guest.kind}/{key}",
-            "vmid": guest.vmid,
-            "node": guest.node,
-            "type": guest.kind,
-            **guest_row(guest, now),
-        }
+        row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
+        row |= guest_row(guest, now)
         pool = pools.get(("vms", key))
         if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
             row["pool"] = pool
-        managed = lab.section("ha-resources").get(f"{'vm' if guest.kind == 'qemu' else 'ct'}:{key}")
-        if managed is not None:
-            row["hastate"] = managed.data.get("state", "started")
+        entry = managed.get(f"{'vm' if guest.kind == 'qemu' else 'ct'}:{key}")
+        if entry is not None:
+            row["hastate"] = entry.data.get("state", "started")
         rows.append(row)
     return rows
 
@@ -115,9 +114,11 @@ def node_load(call: Call, name: str) -> dict[str, Any]:
     }
 
 
-def _storages(call: Call) -> list[dict[str, Any]]:
+def storage_rows(call: Call, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the entries of these storages, one for each node that has it and the caller may see."""
     rows, lab = [], call.lab
-    for name, storage in lab.storages.items():
+    for name in names:
+        storage = lab.storages[name]
         if not storage.enabled or not call.may(f"/storage/{name}", "Datastore.Audit"):
             continue
         for node in lab.nodes:

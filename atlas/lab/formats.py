@@ -106,6 +106,15 @@ def _startup(text: str) -> str | None:
     return None if good else "unable to parse startup options"
 
 
+def _prune(text: str) -> str | None:
+    given, fault = parse_properties({}, text)
+    if fault is not None:
+        return fault
+    if given.get("keep-all") == "1" and len(given) > 1:
+        return "keep-all cannot be set together with other options."
+    return None
+
+
 def _urlencoded(text: str) -> str | None:
     bad = re.search(r"%(?![0-9a-fA-F]{2})|[^-%a-zA-Z0-9_.!~*'()]", text)
     if bad is None:
@@ -126,6 +135,25 @@ def _ports(text: str) -> str | None:
 _DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\.?"
 _STORAGE_ID = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
 _VOLUME_ID = rf"{_STORAGE_ID}:.+"
+
+_COUNT = {"type": "integer", "minimum": 0, "optional": 1}
+# Named formats that are property strings, as the API table writes those.
+PROPERTIES: dict[str, dict[str, dict[str, Any]]] = {
+    "prune-backups": {
+        "keep-all": {"type": "boolean", "optional": 1},
+        **{f"keep-{unit}": _COUNT for unit in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
+    },
+    "pve-qm-ipconfig": {
+        "ip": {"type": "string", "format": "pve-ipv4-config", "optional": 1},
+        "gw": {"type": "string", "format": "ipv4", "optional": 1, "requires": "ip"},
+        "ip6": {"type": "string", "format": "pve-ipv6-config", "optional": 1},
+        "gw6": {"type": "string", "format": "ipv6", "optional": 1, "requires": "ip6"},
+    },
+    "pve-qm-boot": {
+        "legacy": {"type": "string", "optional": 1, "default_key": 1},
+        "order": {"type": "string", "optional": 1},
+    },
+}
 
 VERIFY: dict[str, Verify] = {
     "pve-node": _like(_NAME, "value does not look like a valid node name"),
@@ -151,6 +179,7 @@ VERIFY: dict[str, Verify] = {
     "pve-bridge-id": _like(r"[-_.\w]+", "invalid bridge ID '%s'"),
     "pve-tag": _like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
     "pve-startup-order": _startup,
+    "prune-backups": _prune,
     "pve-ha-resource-id": _like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
     "pve-ha-resource-or-vm-id": _like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
     "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,13 +13,14 @@ from aiohttp import web
 
 from atlas.lab import body
 from atlas.lab.auth import Tickets
-from atlas.lab.call import HANDLERS, Call, PVEError
+from atlas.lab.call import HANDLERS, Call, NotAuthenticated, PVEError
 from atlas.lab.check import check
 from atlas.lab.table import Method, Table, load
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab
 
+_log = logging.getLogger(__name__)
 FAILED_LOGIN_SECONDS = 3  # PVE lets a failed login wait that long
 _FORMATS = re.compile(r"/api2/(json|extjs)(/.*|$)")
 _HEADERS = {"Cache-Control": "max-age=0", "Pragma": "no-cache", "Server": "pve-api-daemon/3.0"}
@@ -55,6 +57,9 @@ class Door:
             if error.status == 401:
                 await self.lab.clock.sleep(FAILED_LOGIN_SECONDS)
             answer = _failure(error, form)
+        except Exception:  # noqa: BLE001  a handler's bug must not take the server along; the log has the traceback
+            _log.exception("%s %s", request.method, path)
+            answer = _failure(PVEError(500, "internal error of the lab; its log has the details"), form)
         self.lab.store.flush()
         return answer
 
@@ -68,7 +73,7 @@ class Door:
         if not method.allow_token and "!" in user:
             # PVE's own text, its missing bracket included
             raise PVEError(
-                403, f"Permission check failed (URI '{path}' not available with API token, need proper ticket."
+                403, f"Permission check failed (URI '{path}' not available with API token, need proper ticket.\n)"
             )
         params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
         try:
@@ -88,7 +93,7 @@ class Door:
         if caller.by_ticket and request.method != "GET":
             token = request.headers.get("CSRFPreventionToken", "")
             if not self.tickets.csrf_fits(caller.user, token):
-                raise PVEError(401, "Permission denied - invalid csrf token")
+                raise NotAuthenticated("Permission denied - invalid csrf token")
         return caller.user
 
     def _call(
@@ -150,7 +155,7 @@ def _reason(message: str) -> str:
 
 
 def _failure(error: PVEError, form: str) -> web.Response:
-    if error.status == 401:
+    if isinstance(error, NotAuthenticated):
         refused = web.Response(status=401, reason=_reason(error.message), headers=_HEADERS)
         refused.headers.popall("Content-Type", None)
         refused.force_close()

@@ -49,7 +49,8 @@ def tasks(call: Call) -> list[dict[str, Any]]:
         rows.append(row)
     start, limit = params.get("start", 0), params.get("limit", 50)
     shown = rows[start : start + limit] if limit else rows[start:]
-    call.extra["total"] = len(rows)
+    if rows:
+        call.extra["total"] = len(rows)
     return shown
 
 

@@ -42,10 +42,8 @@ def all_privileges() -> tuple[str, ...]:
 
 def normal_path(path: str) -> str | None:
     """Return an ACL path in its one way of writing, or None for what is no path."""
-    path = re.sub(r"/+", "/", path).rstrip("/") if path != "/" else path
-    if not path:
-        return "/"
-    if not path.startswith("/") or not re.fullmatch(r"[A-Za-z0-9._/@!+-]+", path):
+    path = "/" + re.sub(r"/+", "/", path).strip("/")
+    if path != "/" and not re.fullmatch(r"[A-Za-z0-9._/@!+-]+", path):
         return None
     return path
 
@@ -199,10 +197,10 @@ class Rights:
             raise Forbidden("user != null")
         if user == ROOT:
             return
-        if permissions is None:
-            raise Forbidden("user != root@pam")
-        if permissions.get("user") == "all":
+        if permissions is not None and permissions.get("user") == "all":
             return
+        if permissions is None or not permissions.get("check"):
+            raise Forbidden("user != root@pam")
         if not self._holds(permissions["check"], user, params, quiet=False):
             raise Forbidden
 
@@ -233,7 +231,9 @@ class Rights:
         needed = extra.get("require_param")
         if needed is not None and params.get(needed) is None:
             return False
-        path = normal_path(_filled(template, params)) or ""
+        path = normal_path(_filled(template, params))
+        if path is None:
+            return _refuse(quiet, f", {privileges[0]}")
         return self._quietly(quiet, lambda: self.need(user, path, privileges, any=bool(extra.get("any"))))
 
     def _user_group(self, rest: list[Any], user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
@@ -243,7 +243,9 @@ class Rights:
         userid = str(params.get("userid", ""))
         existing = mode != "create"
         if existing and userid not in self._lab.users:
-            return _refuse(quiet, "")
+            if quiet:
+                return False
+            raise PVEError(500, f"no such user ('{userid}')")
         if self.holds(user, "/access/groups", privileges, any=True):
             return True
         groups = self.groups_with(user, privileges)
@@ -264,7 +266,8 @@ class Rights:
         if what == "self":
             return user == userid or _refuse(quiet, "")
         realm = username(userid).rpartition("@")[2]
-        return self._quietly(quiet, lambda: self.need(user, f"/access/realm/{realm}", [what]))
+        self.need(user, f"/access/realm/{realm}", [what])  # PVE refuses here even as one of several ways
+        return True
 
     def _quietly(self, quiet: bool, need: Any) -> bool:
         try:

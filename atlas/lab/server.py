@@ -24,7 +24,9 @@ HANDLER_MODULES = (
     "access_tickets",
     "access_users",
     "cluster",
-    "nodes",
+    "cluster_jobs",
+    "cluster_options",
+    "indexes",
     "node_tasks",
     "qemu_status",
     "qemu_create",
@@ -33,6 +35,10 @@ HANDLER_MODULES = (
     "qemu_power",
     "qemu_clone",
     "qemu_disks",
+    "nodes",
+    "pools",
+    "storage_config",
+    "storage_nodes",
 )
 SECRETS_FILE = "secrets.json"
 

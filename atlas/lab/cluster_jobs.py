@@ -1,0 +1,231 @@
+"""cluster/backup, cluster/mapping and cluster/replication: definitions of jobs and devices; none of them runs here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from atlas.lab.call import Call, PVEError, api
+from atlas.lab.formats import split_list
+from atlas.lab.sections import change, check_digest, settings, table_digest
+from atlas.lab.world import Entry
+
+
+def _inner(name: str, text: str) -> PVEError:
+    """A parameter error that was raised under a lock reaches the client as 500 with its text."""
+    return PVEError(500, f"400 Parameter verification failed.\n{name}: {text}\n")
+
+
+def _job(name: str, entry: Entry) -> dict[str, Any]:
+    shown = {"id": name, "type": "vzdump", **entry.data}
+    kept = shown.get("prune-backups")
+    if isinstance(kept, str):
+        shown["prune-backups"] = dict(part.split("=", 1) for part in kept.split(",") if "=" in part)
+    return shown
+
+
+@api("GET", "/cluster/backup")
+def jobs(call: Call) -> list[dict[str, Any]]:
+    """List the backup jobs."""
+    return [_job(name, entry) for name, entry in call.lab.section("backup").items()]
+
+
+@api("POST", "/cluster/backup")
+def create_job(call: Call) -> None:
+    """Make a backup job."""
+    params, table = call.params, call.lab.section("backup")
+    name = params.get("id") or f"backup-{secrets.token_hex(4)}-{secrets.token_hex(2)}"
+    if name in table:
+        raise PVEError(500, f"Job '{name}' already exists")
+    chosen = [key for key in ("all", "vmid", "pool") if params.get(key)]
+    if not chosen:
+        raise _inner("vmid", "property is missing")
+    if len(chosen) > 1:
+        raise _inner(chosen[0], f"option conflicts with option '{chosen[1]}'")
+    table[name] = Entry({"enabled": 1, **settings(params, "id", "starttime", "dow")})
+
+
+@api("GET", "/cluster/backup/{id}")
+def read_job(call: Call) -> dict[str, Any]:
+    """Return a backup job."""
+    table, name = call.lab.section("backup"), call.params["id"]
+    if name not in table:
+        raise PVEError(400, errors={"id": f"No such job '{name}'"})
+    return _job(name, table[name])
+
+
+@api("PUT", "/cluster/backup/{id}")
+def update_job(call: Call) -> None:
+    """Change a backup job."""
+    table, name = call.lab.section("backup"), call.params["id"]
+    if name not in table:
+        raise PVEError(500, "no such vzdump job")
+    change(table[name].data, call.params, "id", "starttime", "dow")
+
+
+@api("DELETE", "/cluster/backup/{id}")
+def delete_job(call: Call) -> None:
+    """Remove a backup job."""
+    table, name = call.lab.section("backup"), call.params["id"]
+    if name not in table:
+        raise _inner("id", f"No such job '{name}'")
+    del table[name]
+
+
+def _included(call: Call, data: dict[str, Any]) -> set[str]:
+    lab = call.lab
+    if data.get("vmid"):
+        return set(split_list(data["vmid"])) & set(lab.guests)
+    if data.get("pool"):
+        pool = lab.pools.get(data["pool"])
+        return set(pool.vms) & set(lab.guests) if pool else set()
+    return set(lab.guests) - set(split_list(data.get("exclude", "")))
+
+
+@api("GET", "/cluster/backup/{id}/included_volumes")
+def included_volumes(call: Call) -> dict[str, Any]:
+    """Return the guests of a backup job with their disks."""
+    table, name = call.lab.section("backup"), call.params["id"]
+    if name not in table:
+        raise PVEError(400, errors={"id": f"No such job '{name}'"})
+    children = []
+    for vmid in sorted(_included(call, table[name].data), key=int):
+        guest = call.lab.guests[vmid]
+        disks = [
+            {
+                "id": f"{vmid}:{key}",
+                "name": str(value).partition(",")[0],
+                "included": int("backup=0" not in str(value)),
+                "leaf": 1,
+                "reason": "enabled",
+            }
+            for key, value in guest.config.items()
+            if key[:-1] in ("scsi", "virtio", "sata", "ide", "mp") and "media=cdrom" not in str(value)
+        ]
+        row = {
+            "id": guest.vmid,
+            "name": guest.config.get("name") or guest.config.get("hostname") or "",
+            "type": guest.kind,
+        }
+        children.append(row | {"children": disks} | ({} if disks else {"leaf": 1}))
+    return {"children": children}
+
+
+@api("GET", "/cluster/backup-info/not-backed-up")
+def not_backed_up(call: Call) -> list[dict[str, Any]]:
+    """List the guests that no backup job includes."""
+    covered: set[str] = set()
+    for entry in call.lab.section("backup").values():
+        covered |= _included(call, entry.data)
+    return [
+        {"vmid": guest.vmid, "type": guest.kind, "name": guest.config.get("name") or guest.config.get("hostname") or ""}
+        for vmid, guest in call.lab.guests.items()
+        if vmid not in covered and call.may(f"/vms/{vmid}", "VM.Audit")
+    ]
+
+
+def _mapping(kind: str, word: str) -> None:
+    """Register the calls of one kind of mapping."""
+    base, item = f"/cluster/mapping/{kind}", f"/cluster/mapping/{kind}/{{id}}"
+
+    def found(call: Call) -> Entry:
+        table, name = call.lab.section(f"mapping/{kind}"), call.params["id"]
+        if name not in table:
+            raise PVEError(500, f"mapping '{name}' not found")
+        return table[name]
+
+    @api("GET", base)
+    def index(call: Call) -> list[dict[str, Any]]:
+        table = call.lab.section(f"mapping/{kind}")
+        sum_ = table_digest(table)
+        rows = []
+        for name, entry in table.items():
+            if call.may(f"/mapping/{kind}/{name}", "Mapping.Audit", "Mapping.Use", "Mapping.Modify", any=True):
+                rows.append({"id": name, "type": kind, "digest": sum_, **entry.data})
+        return rows
+
+    @api("GET", item)
+    def read(call: Call) -> dict[str, Any]:
+        return {
+            **found(call).data,
+            "digest": table_digest(call.lab.section(f"mapping/{kind}")),
+            **({"type": kind} if kind == "dir" else {}),
+        }
+
+    @api("POST", base)
+    def create(call: Call) -> None:
+        table, name = call.lab.section(f"mapping/{kind}"), call.params["id"]
+        if name in table:
+            raise PVEError(500, f"create {word} mapping failed: {kind} ID '{name}' already defined")
+        table[name] = Entry(settings(call.params, "id"))
+
+    @api("PUT", item)
+    def update(call: Call) -> None:
+        if "map" not in call.params:
+            raise PVEError(500, f"update {word} mapping failed: missing value for required option 'map'")
+        entry = found(call)
+        check_digest(call.params, table_digest(call.lab.section(f"mapping/{kind}")), f"update {word} mapping failed: ")
+        change(entry.data, call.params, "id")
+
+    @api("DELETE", item)
+    def delete(call: Call) -> None:
+        call.lab.section(f"mapping/{kind}").pop(call.params["id"], None)
+
+    _: list[Callable[..., object]] = [index, read, create, update, delete]
+
+
+for _kind, _word in (("dir", "directory"), ("pci", "hardware"), ("usb", "hardware")):
+    _mapping(_kind, _word)
+
+
+@api("GET", "/cluster/replication")
+def replications(call: Call) -> list[dict[str, Any]]:
+    """List the replication jobs of guests that the caller may see."""
+    return [
+        {"id": name, **entry.data}
+        for name, entry in call.lab.section("replication").items()
+        if call.may(f"/vms/{entry.data['guest']}", "VM.Audit")
+    ]
+
+
+@api("POST", "/cluster/replication")
+def create_replication(call: Call) -> None:
+    """Make a replication job."""
+    name, lab = call.params["id"], call.lab
+    vmid, _, number = name.partition("-")
+    if vmid not in lab.guests:
+        raise PVEError(500, f"Guest '{vmid}' does not exist.")
+    if name in lab.section("replication"):
+        raise PVEError(500, f"replication job '{name}' already exists")
+    if lab.guests[vmid].node == call.params["target"]:
+        raise PVEError(500, f"Source '{call.params['target']}' and target are the same.")
+    data = {"guest": int(vmid), "jobnum": int(number), "source": lab.guests[vmid].node, **settings(call.params, "id")}
+    lab.section("replication")[name] = Entry(data)
+
+
+@api("GET", "/cluster/replication/{id}")
+def read_replication(call: Call) -> dict[str, Any]:
+    """Return a replication job."""
+    table, name = call.lab.section("replication"), call.params["id"]
+    if name not in table:
+        raise PVEError(500, f"no such replication job '{name}'")
+    return {"id": name, **table[name].data, "digest": table_digest(table)}
+
+
+@api("PUT", "/cluster/replication/{id}")
+def update_replication(call: Call) -> None:
+    """Change a replication job."""
+    table, name = call.lab.section("replication"), call.params["id"]
+    if name not in table:
+        raise PVEError(500, f"no such job '{name}'")
+    change(table[name].data, call.params, "id")
+
+
+@api("DELETE", "/cluster/replication/{id}")
+def delete_replication(call: Call) -> None:
+    """Remove a replication job."""
+    table, name = call.lab.section("replication"), call.params["id"]
+    if name not in table:
+        raise PVEError(500, f"no such job '{name}'")
+    del table[name]

@@ -1,0 +1,118 @@
+"""pools: CRUD, nested up to three levels, with guests and storages as members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas.lab.call import Call, Forbidden, PVEError, api
+from atlas.lab.cluster import guest_rows, storage_rows
+from atlas.lab.formats import split_list
+from atlas.lab.world import Pool
+
+
+def _pool(call: Call, doing: str = "") -> Pool:
+    name = call.params["poolid"]
+    if name not in call.lab.pools:
+        raise PVEError(500, f"{doing}pool '{name}' does not exist")
+    return call.lab.pools[name]
+
+
+def _with_members(call: Call, pool: Pool) -> dict[str, Any]:
+    kind = call.params.get("type")
+    rows: list[dict[str, Any]] = []
+    if kind in (None, "qemu", "lxc"):
+        rows += [row for row in guest_rows(call, list(pool.vms)) if kind in (None, row["type"])]
+    if kind in (None, "storage"):
+        rows += storage_rows(call, [name for name in call.lab.storages if name in pool.storages])
+    shown: dict[str, Any] = {"members": rows}
+    if pool.comment is not None:
+        shown["comment"] = pool.comment
+    return shown
+
+
+@api("GET", "/pools")
+def pools(call: Call) -> list[dict[str, Any]]:
+    """List the pools that the caller may see, or one with its members."""
+    if "poolid" in call.params:
+        call.need(f"/pool/{call.params['poolid']}", "Pool.Audit")
+        pool = _pool(call)
+        return [{"poolid": pool.poolid, **_with_members(call, pool)}]
+    rows = []
+    for name, pool in call.lab.pools.items():
+        if call.may(f"/pool/{name}", "Pool.Audit"):
+            rows.append({"poolid": name} | ({"comment": pool.comment} if pool.comment is not None else {}))
+    return rows
+
+
+@api("GET", "/pools/{poolid}")
+def read_pool(call: Call) -> dict[str, Any]:
+    """Return a pool with its members."""
+    pool = _pool(call)
+    return {"poolid": pool.poolid, **_with_members(call, pool)}
+
+
+@api("POST", "/pools")
+def create_pool(call: Call) -> None:
+    """Make a pool; its parent must be there."""
+    name, doing = call.params["poolid"], "create pool failed: "
+    if name in call.lab.pools:
+        raise PVEError(500, f"{doing}pool '{name}' already exists")
+    parent = name.rpartition("/")[0]
+    if parent and parent not in call.lab.pools:
+        raise PVEError(500, f"{doing}parent '{parent}' of pool '{name}' does not exist")
+    call.lab.pools[name] = Pool(name, call.params.get("comment"))
+
+
+@api("PUT", "/pools")
+@api("PUT", "/pools/{poolid}")
+def update_pool(call: Call) -> None:
+    """Change a pool's comment, or add and remove members."""
+    params, doing = call.params, "update pools failed: "
+    pool = _pool(call, doing)
+    if "comment" in params:
+        pool.comment = params["comment"]
+    for vmid in split_list(params.get("vms", "")):
+        call.lab.rights.may_modify(call.user, f"/vms/{vmid}")
+        _change(call, pool, "vms", vmid, f"VM {vmid}", doing)
+    for storage in split_list(params.get("storage", "")):
+        call.lab.rights.may_modify(call.user, f"/storage/{storage}")
+        _change(call, pool, "storages", storage, f"Storage '{storage}'", doing)
+
+
+def _change(call: Call, pool: Pool, kind: str, name: str, what: str, doing: str) -> None:
+    members: dict[str, Any] = getattr(pool, kind)
+    if call.params.get("delete"):
+        if name not in members:
+            raise PVEError(500, f"{doing}{what} is not a pool member")
+        del members[name]
+        return
+    if name in members:
+        raise PVEError(500, f"{doing}{what} is already a pool member")
+    other = call.lab.pool_of("vms", name) if kind == "vms" else None
+    if other is not None:
+        if not call.params.get("allow-move"):
+            raise PVEError(500, f"{doing}{what} belongs already to pool '{other}' and 'allow-move' is not set")
+        if not call.may(f"/pool/{other}", "Pool.Allocate"):
+            raise Forbidden(f"/pool/{other}, Pool.Allocate")
+        del call.lab.pools[other].vms[name]
+    members[name] = 1
+
+
+@api("DELETE", "/pools")
+@api("DELETE", "/pools/{poolid}")
+def delete_pool(call: Call) -> None:
+    """Remove a pool that holds nothing that exists."""
+    doing = "delete pool failed: "
+    pool, lab = _pool(call, doing), call.lab
+    empty = f"{doing}pool '{pool.poolid}' is not empty (contains "
+    for name in sorted(lab.pools):
+        if name.startswith(f"{pool.poolid}/"):
+            raise PVEError(500, f"{empty}pool '{name}')")
+    for vmid in pool.vms:
+        if vmid in lab.guests:
+            raise PVEError(500, f"{empty}VM {vmid})")
+    for storage in pool.storages:
+        if storage in lab.storages:
+            raise PVEError(500, f"{empty}storage '{storage}')")
+    del lab.pools[pool.poolid]
+    lab.acl.pop(f"/pool/{pool.poolid}", None)

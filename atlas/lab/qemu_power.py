@@ -6,7 +6,7 @@ from atlas.lab import qemu_pending
 from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, api
 from atlas.lab.guest_config import truth
-from atlas.lab.guests import check_lock, check_running, fault, find, flock, load, refuse, root_only
+from atlas.lab.guests import check_lock, check_running, find, flock, load, refuse, root_only
 from atlas.lab.qemu_machine import machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
 from atlas.lab.tasks import Task
@@ -95,6 +95,12 @@ async def _power_on(lab: Lab, guest: Guest, snapshot: str | None = None) -> None
     except BackendError as error:
         raise refuse(f"start failed: {error}") from error
     wake(lab, guest)
+
+
+async def go_on(lab: Lab, guest: Guest, snapshot: str, task: Task) -> None:
+    """Let a VM go on from the memory that a snapshot saved."""
+    await task.spend(START_SECONDS)
+    await _power_on(lab, guest, snapshot)
 
 
 async def stop_vm(
@@ -241,71 +247,3 @@ def reset(call: Call) -> object:
             await call.lab.backend.reset(vmid)
 
     return call.task("qmreset", vmid, work)
-
-
-@api("POST", f"{POWER}/suspend")
-def suspend(call: Call) -> object:
-    """Pause a VM, or save its memory and stop it."""
-    root_only(call, "skiplock")
-    node, vmid = _here(call)
-    to_disk = bool(call.params.get("todisk"))
-    if not check_running(call.lab, node, vmid):
-        raise refuse(f"VM {vmid} not running")
-    if to_disk:
-        from atlas.lab.qemu_suspend import prepare
-
-        return prepare(call, load(call.lab, node, vmid, "qemu"))
-
-    async def work(task: Task) -> None:
-        async with flock(call.lab, vmid, "qemu"):
-            guest = load(call.lab, node, vmid, "qemu")
-            if not call.params.get("skiplock"):
-                check_lock(guest, "backup")
-            await task.spend(0.2)
-            await call.lab.backend.suspend(vmid)
-            guest.extra["paused"] = True
-
-    return call.task("qmpause", vmid, work)
-
-
-@api("POST", f"{POWER}/resume")
-def resume(call: Call) -> object:
-    """Let a paused VM go on, or start one whose memory was saved."""
-    root_only(call, "skiplock", "nocheck")
-    node, vmid = _here(call)
-    guest = find(call.lab, node, vmid, "qemu")
-    saved = guest is not None and guest.config.get("lock") == "suspended"
-    if not saved and not check_running(call.lab, node, vmid):
-        raise refuse(f"VM {vmid} not running")
-
-    async def work(task: Task) -> None:
-        if saved:
-            await start_vm(call.lab, node, vmid, task)
-            return
-        async with flock(call.lab, vmid, "qemu"):
-            guest = load(call.lab, node, vmid, "qemu")
-            await task.spend(0.2)
-            await call.lab.backend.resume(vmid)
-            guest.extra.pop("paused", None)
-
-    return call.task("qmresume", vmid, work)
-
-
-@api("PUT", "/nodes/{node}/qemu/{vmid}/sendkey")
-def sendkey(call: Call) -> object:
-    """Take a key for a VM; there is no screen to see it on."""
-    root_only(call, "skiplock")
-    node, vmid = _here(call)
-    if not check_running(call.lab, node, vmid):
-        raise refuse(f"VM {vmid} not running")
-    return None
-
-
-@api("POST", "/nodes/{node}/qemu/{vmid}/monitor")
-def monitor(call: Call) -> object:
-    """Refuse the monitor of a running VM, and say of a stopped one what PVE says."""
-    node, vmid = _here(call)
-    guest = load(call.lab, node, vmid, "qemu")
-    if guest.status != "running":
-        return f"ERROR: VM {vmid} not running\n"
-    raise fault(command="the monitor is not modelled by this lab")

@@ -10,6 +10,7 @@ from atlas.lab.call import Call, Forbidden
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, split, unique_tags
 from atlas.lab.guests import need_vm, refuse
+from atlas.lab.qemu_options import FRACTIONS
 from atlas.lab.volume_access import check_access, check_bridge
 from atlas.lab.volumes import NEW_DISK
 
@@ -36,7 +37,7 @@ def os_type(archive: str) -> str:
 
 def kept(key: str, value: Any) -> str | int:
     """Give a value the form in which the config file gives it back; a description ends with a line feed."""
-    if isinstance(value, bool | int):
+    if key not in FRACTIONS and isinstance(value, bool | int):
         return int(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     if key == "description":

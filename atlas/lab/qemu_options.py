@@ -21,6 +21,7 @@ from atlas.lab.volume_access import check_bridge
 
 QEMU_VERSION = "10.1.2"
 MACHINE_VERSION = "10.1"
+FRACTIONS = {"cpulimit", "migrate_downtime"}  # numbers that the API gives as text
 _HASHED = re.compile(r"\$(?:[156]|2[ay])(?:\$.+){2}")
 _WINDOWS = re.compile(r"w(?:xp|2k\d*|vista|in\d+)")
 
@@ -123,7 +124,7 @@ def kept(key: str, value: Any) -> str | int:
     Returns:
         Whole numbers as such, everything else as text.
     """
-    if isinstance(value, bool | int):
+    if key not in FRACTIONS and isinstance(value, bool | int):
         return int(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     if key == "description":

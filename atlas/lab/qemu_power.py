@@ -138,6 +138,7 @@ async def stop_vm(
             task.log("VM still running - terminating now with SIGTERM")
             await lab.backend.stop(guest.vmid)
     rest(guest)
+    await qemu_pending.apply_stopped(lab, guest)
 
 
 @api("POST", f"{POWER}/start")

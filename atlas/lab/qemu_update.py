@@ -131,11 +131,6 @@ class Update:
         if value is None:
             return
         self.modified.add(key)
-        guest.pending.pop(key, None)
-        if key in self.order:
-            self.order = [slot for slot in self.order if slot != key]
-            guest.pending["boot"] = print_boot(self.order) or " "
-            self.modified.add("boot")
         text = str(value)
         if re.fullmatch(r"unused\d+|vmstate", key):
             await self._free(guest, key, text)
@@ -150,6 +145,10 @@ class Update:
         elif re.fullmatch(r"net\d+", key):
             check_bridge(self.call, parse_net(text))
         check_device(self.call, self.vmid, None, key, text, "delete")
+        if key in self.order:
+            self.order = [slot for slot in self.order if slot != key]
+            guest.pending["boot"] = print_boot(self.order) or " "
+            self.modified.add("boot")
         add_delete(guest.pending, key, force=self.force)
 
     async def _free(self, guest: Guest, key: str, text: str) -> None:

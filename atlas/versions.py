@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
-from atlas.configs.catalogue import Image, Software, Source, find_image, find_software, software
+from atlas.configs.catalogue import Image, Software, Source, find_image, find_software, proved, software
 from atlas.diagnostics import Diagnostic, error, warning
 from atlas.instances import Instance
 
@@ -87,8 +87,8 @@ def _install(entry: Software, source: Source, version: str, image: Image | None)
         words = {"distribution": image.distribution, "codename": image.codename}
         repository = {"name": source.name, **{k: v.format(**words) for k, v in asdict(source.repository).items()}}
     packages = tuple(package.format(version=version) for package in source.packages)
-    proved = image is not None and image.name in source.proved
-    return Install(entry.name, entry.role, source.name, version, packages, repository, proved)
+    known = image is not None and source.repository is None and proved(entry.role, image.name)
+    return Install(entry.name, entry.role, source.name, version, packages, repository, known)
 
 
 def _unknown(name: str, path: str) -> Diagnostic:

@@ -62,7 +62,6 @@ class Source:
     packages: tuple[str, ...]
     versions: Mapping[str, tuple[str, ...]]
     repository: Repository | None
-    proved: frozenset[str]
 
     @property
     def pins(self) -> bool:
@@ -136,7 +135,6 @@ def _source(entry: Mapping[str, Any]) -> Source:
         packages=tuple(entry["packages"]),
         versions=MappingProxyType(versions),
         repository=Repository(**entry["repository"]) if "repository" in entry else None,
-        proved=frozenset(entry["proved"]),
     )
 
 
@@ -195,3 +193,17 @@ def role_hash(role: str) -> str:
     """Return the SHA-256 over a role's files, to which its proof belongs."""
     text = json.dumps(dict(role_files(role)), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def proofs() -> Mapping[str, Mapping[str, Any]]:
+    """Return what `make roles` recorded: for each role its hash then, the image, and the changes of both runs."""
+    recorded: dict[str, Any] = json.loads((files("atlas.configs") / "roles" / "proofs.json").read_text())
+    return MappingProxyType(recorded)
+
+
+@cache
+def proved(role: str, image: str) -> bool:
+    """Tell whether a role as it is now was proved on an image, with the distribution's packages."""
+    proof = proofs().get(role)
+    return proof is not None and proof["image"] == image and proof["hash"] == role_hash(role)

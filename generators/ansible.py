@@ -76,7 +76,7 @@ def generate(work: Work, ssh: Ssh, identity: Path) -> dict[str, str]:
         "ansible.cfg": (files("atlas.generators") / "templates/ansible/ansible.cfg").read_text(encoding="utf-8"),
         "inventory.yaml": dump(_inventory(work, guests), _HEADER),
         "group_vars/all.yaml": dump(_common(ssh, identity, work.folder / "known_hosts"), _HEADER),
-        "site.yml": dump(_plays(guests), _HEADER),
+        "site.yml": dump(_plays(guests), _HEADER, read_by_people=True),
     }
     for role in _roles(guests):
         texts.update({f"roles/{role}/{path}": text for path, text in role_files(role).items()})

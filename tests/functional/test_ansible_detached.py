@@ -122,7 +122,7 @@ def test_a_playbook_outlives_the_killed_caller_and_is_attached_to(tmp_path: Path
 
 def test_a_killed_worker_is_told_and_the_next_call_runs_anew(tmp_path: Path, run: Path) -> None:
     where = bundle(tmp_path, COUNT, SLEEP, hosts=("a",))
-    assert detached.start(run, {"bundle": str(where), "keys": ["a"], "addresses": {}, "forks": 5})
+    detached.start(run, {"bundle": str(where), "keys": ["a"], "addresses": {}, "forks": 5})
     assert detached.wait_until(lambda: counted(tmp_path) == ["a"], 30)
     left = descendants(worker(run))
     os.kill(worker(run), signal.SIGKILL)

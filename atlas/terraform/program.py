@@ -116,7 +116,7 @@ def ask(
     # python-terraform knows neither a limit nor an environment of its own, and mixes up what threads share: one
     # instance for each call, and a launcher that sees to the rest.
     code, out, err = Terraform(
-        working_dir=str(folder), terraform_bin_path=str(_launcher(program, folder)), state=os.devnull
+        working_dir=str(folder), terraform_bin_path=str(_launcher(program, folder)), state=str(folder / ".none")
     ).cmd(f"{limit} {command}", *arguments, **options)
     return int(code), str(out), str(err)
 

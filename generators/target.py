@@ -50,20 +50,20 @@ def model(subject: Subject, work: Work) -> Mapping[str, Any]:
     return template.config if template else {}
 
 
-def disk_slots(config: Mapping[str, Any]) -> list[str]:
-    """Return the slots of a VM's disks, the boot disk first, the rest in the order of bus and number.
+def disk_slots(config: Mapping[str, Any]) -> dict[int, str]:
+    """Return the slot of each disk of a VM by its index in the spec: 0 is the boot disk, others go by their number.
 
     Source: `GET /nodes/{node}/qemu/{vmid}/config`; `boot` is `order=scsi0;net0`.
     """
     slots = sorted((s for s, v in config.items() if _SLOT.fullmatch(s) and _is_disk(str(v))), key=_order)
     order = str(config.get("boot", "")).removeprefix("order=").split(";")
-    boot = next((s for s in order if s in slots), None) or (slots[0] if slots else None)
-    return [boot, *(s for s in slots if s != boot)] if boot else []
-
-
-def free_slot(bus: str, taken: set[str]) -> str:
-    """Return the lowest slot of a bus that is free."""
-    return next(slot for n in range(64) if (slot := f"{bus}{n}") not in taken)
+    usual = [f"{bus}0" for bus in _BUSES]
+    boot = next((s for s in (*order, str(config.get("bootdisk")), *usual, *slots) if s in slots), None)
+    found = {0: boot} if boot else {}
+    for slot in slots:
+        if slot != boot:
+            found.setdefault(_order(slot)[1], slot)
+    return found
 
 
 def _is_disk(value: str) -> bool:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from atlas.compare import Subject, subjects
 from atlas.errors import GenerateError
 from atlas.generators import hcl
-from atlas.generators.target import disk_slots, free_slot, items, model, source, target
+from atlas.generators.target import disk_slots, items, model, source, target
 from atlas.ownership import Owner
 from atlas.plan import Value
 from atlas.ports import Work
 from atlas.spec import interface
-from atlas.state import Observed
+from atlas.state import Observed, Stamp
 from atlas.units import GIB
 
 if TYPE_CHECKING:
@@ -125,6 +125,13 @@ def _common(subject: Subject, values: Mapping[str, Value]) -> dict[str, Any]:
     }
 
 
+def _notes(subject: Subject, values: Mapping[str, Value]) -> str:
+    """Return the guest's notes with our stamp; what people wrote beside it stays."""
+    stamp, notes = str(values.get("description")), subject.observed.description if subject.observed else ""
+    others = [line for line in notes.splitlines() if Stamp.read(line) is None]
+    return notes if stamp in notes.splitlines() else "\n".join([stamp, *others])
+
+
 def _address(network: Mapping[str, Any]) -> dict[str, Any]:
     address = network.get("address")
     static = interface(address) if address else None
@@ -185,13 +192,11 @@ def _node(subject: Subject) -> str:
 
 
 def _disks(subject: Subject, values: Mapping[str, Value], config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    slots, disks = disk_slots(config), items(values, "disks")
-    taken = set(slots) | {slot for slot in config if "cloudinit" in str(config[slot])}
+    slots = disk_slots(config)
     found: list[dict[str, Any]] = []
-    for place, (i, disk) in enumerate(disks):
-        slot = slots[i] if i < len(slots) else free_slot(str(disk.get("bus") or "scsi"), taken)
-        taken.add(slot)
-        storage = disk.get("storage") or (found[0]["storage"] if place else None)
+    for i, disk in items(values, "disks"):
+        slot = slots.get(i) or f"{disk.get('bus') or 'scsi'}{i}"
+        storage = disk.get("storage") or (found[0]["storage"] if found else None)
         if storage is None:
             raise GenerateError(
                 f"the storage of {subject.key}'s disk is not known", "name one: `disks: [{storage: …}]`"

@@ -163,13 +163,14 @@ def init(program: Program, folder: Path, locks: Path, limit: int = 60) -> None:
     if code:
         words = redact.text(err.strip() or out.strip())
         if _MISSING.search(words):
-            raise ProviderMissing(f"`{program.name} init` cannot have the provider: {_first_error(words)}", _HINT)
-        raise TerraformError(f"`{program.name} init` failed: {_first_error(words)}", diagnostics=(Diagnostic(words),))
+            raise ProviderMissing(f"`{program.name} init` cannot have the provider: {first_error(words)}", _HINT)
+        raise TerraformError(f"`{program.name} init` failed: {first_error(words)}", diagnostics=(Diagnostic(words),))
     mark.parent.mkdir(exist_ok=True)
     mark.write_text(want)
 
 
-def _first_error(words: str) -> str:
+def first_error(words: str) -> str:
+    """Return what Terraform's plain output names as the first error."""
     lines = [line.strip(" │╷╵\t") for line in words.splitlines()]
     found = [line for line in lines if line.startswith("Error:")]
     return (found or [line for line in lines if line] or ["it says nothing"])[0].removeprefix("Error: ")

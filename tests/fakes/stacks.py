@@ -14,7 +14,7 @@ from atlas.ports import Work
 from atlas.spec import Stack
 from atlas.state import Lease, Node, Observed, Stamp, State, Storage
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"
 ARCHIVE = "shared-nfs:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
 VM, CT = frozenset({"images"}), frozenset({"rootdir", "images"})
 STORAGES = (

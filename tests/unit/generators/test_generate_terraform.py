@@ -148,9 +148,9 @@ def test_what_others_added_to_a_guest_stays_in_its_description() -> None:
     work = stacks.made(stacks.work({"tags": ["web"]}))
     guest = work.state.guests[10_000]
     more = {
-        "disks[1].size": 5120,
-        "disks[1].storage": "local",
-        "disks[1].bus": "sata",
+        "disks[3].size": 5120,
+        "disks[3].storage": "local",
+        "disks[3].bus": "sata",
         "tags": ("atlas", "theirs", "web"),
     }
     theirs = replace(

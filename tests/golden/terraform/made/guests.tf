@@ -20,7 +20,7 @@ locals {
         search  = "example.org"
         servers = ["10.0.0.1"]
       }
-      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"]
+      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"]
       migrate         = true
       sockets         = 1
       cpu_type        = "x86-64-v2-AES"
@@ -70,7 +70,7 @@ locals {
         { family = "ipv6", address = "fd00::5/64", gateway = null },
       ]
       dns             = null
-      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"]
+      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"]
       migrate         = false
       sockets         = 1
       cpu_type        = "x86-64-v2-AES"
@@ -117,7 +117,7 @@ locals {
         { family = "ipv6", address = "fd00::6/64", gateway = null },
       ]
       dns             = null
-      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"]
+      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"]
       migrate         = false
       sockets         = 1
       cpu_type        = "x86-64-v2-AES"
@@ -165,7 +165,7 @@ locals {
         { family = "ipv4", address = "10.42.0.5/16", gateway = null },
       ]
       dns          = null
-      ssh_keys     = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"]
+      ssh_keys     = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"]
       unprivileged = true
       archive      = "shared-nfs:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
       os_type      = "debian"

@@ -17,7 +17,7 @@ locals {
         { family = "ipv4", address = "10.42.0.2/16", gateway = null },
       ]
       dns             = null
-      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAtlas atlas"]
+      ssh_keys        = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f atlas"]
       migrate         = false
       sockets         = 1
       cpu_type        = "x86-64-v2-AES"

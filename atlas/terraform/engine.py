@@ -1,0 +1,229 @@
+"""The terraform engine: plans and applies a stack's bundle with the real Terraform, and goes on after any crash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from atlas.compare import Subject, compare, subjects
+from atlas.errors import PartlyDone, StalePlan, Unreachable
+from atlas.events import Emitter, EventType, Stage
+from atlas.generators.terraform import PROVIDER, generate
+from atlas.plan import Action, Change, Plan, by_key
+from atlas.ports import Cluster, GuestReady, Journal, Work
+from atlas.settings import Profile
+from atlas.terraform import detached, planning, program, workspace
+from atlas.terraform.following import Follower, Reboot
+from atlas.terraform.workspace import Workspace
+
+ATTEMPTS = 3
+"""Times that a Terraform which somebody killed is followed by another within one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerraformEngine:
+    """Implements `ports.Engine` with Terraform and the bpg/proxmox provider.
+
+    Args:
+        profile: The cluster's profile: endpoint, token, CA file or fingerprint.
+        cluster: Reads the cluster.
+        home: ATLAS's folder, for locks and for what was found out about this machine.
+        reboot: Reboots a guest through PVE (kind, VMID) and waits for it; for what the provider leaves pending.
+        patience: Seconds to wait for tasks of a killed run that still hold a guest's lock.
+    """
+
+    profile: Profile
+    cluster: Cluster
+    home: Path
+    reboot: Reboot | None = None
+    patience: float = 1800
+    name: str = "terraform"
+
+    def available(self, limit: int = 60) -> None:
+        """Find out by one `init` whether program and provider can be had here; a success is remembered.
+
+        Raises:
+            TerraformError: There is no usable program.
+            ProviderMissing: The provider cannot be had.
+        """
+        folder = self.home / "terraform" / "probe"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "versions.tf").write_text(workspace.versions(None))
+        program.init(program.find(), folder, self.home / "terraform", limit)
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the program's version and the provider's."""
+        found = program.find()
+        return {found.name: found.version, "bpg/proxmox": PROVIDER}
+
+    def bundle(self, work: Work) -> Mapping[str, str]:
+        """Return the Terraform files of the stack."""
+        return generate(work)
+
+    def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
+        """Return what Terraform would change; see `ports.Engine`."""
+        del emit  # planning takes seconds and has nothing to show on the way
+        space = self._space(work)
+        expected, everyone = compare(work), subjects(work)
+        space.lay(work.folder / "bundle")
+        space.reconcile(everyone)
+        saved = space.folder / f"plan-{os.getpid()}.tfplan"
+        try:
+            data = space.plan(saved, _remade(expected, everyone))
+        finally:
+            saved.unlink(missing_ok=True)
+        return planning.changes(planning.planned(data, everyone, work), expected, everyone)
+
+    def apply(self, work: Work, plan: Plan, run: Path, journal: Journal, emit: Emitter, ready: GuestReady) -> None:
+        """Carry out a plan or go on with it; see `ports.Engine`."""
+        space, folder = self._space(work), run / "terraform"
+        follower = self._follower(work, plan, journal, emit, ready)
+        attempts = sorted(folder.glob("apply-*"), key=lambda p: int(p.name.rpartition("-")[2]))
+        process = detached.attach(attempts[-1]) if attempts else None
+        began, number = bool(attempts), len(attempts)
+        fate: detached.Fate = follower.follow(process) if process else "gone"
+        for _ in range(ATTEMPTS):
+            if fate == 0:
+                break
+            now = self._settled(work, emit) if began else self._seen(work)
+            follower.subjects = {s.key: s for s in subjects(now)}
+            saved = folder / "approved.tfplan"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                if not self._prepare(space, now, plan, saved, resumed=began):
+                    fate = 0
+                    break
+                began, number = True, number + 1
+                fate = follower.follow(space.apply(folder / f"apply-{number}", saved))
+            finally:
+                saved.unlink(missing_ok=True)
+            if fate != "gone":
+                break
+            emit(EventType.NOTE, text="Terraform was ended from outside; what it did is looked at, then it goes on")
+        self._conclude(fate, follower, plan, space)
+
+    def _prepare(self, space: Workspace, work: Work, plan: Plan, saved: Path, *, resumed: bool) -> bool:
+        """Plan again right before the first write; tell whether Terraform has anything to do.
+
+        Raises:
+            StalePlan: More would change than was approved.
+        """
+        everyone, expected = subjects(work), compare(work)
+        space.clean()
+        space.lay(work.folder / "bundle", plan.bundle)
+        space.reconcile(everyone)
+        data = space.plan(saved, _remade(expected, everyone))
+        told = planning.planned(data, everyone, work)
+        free = frozenset(c.key for c in plan.changes) if resumed else frozenset[str]()
+        new = planning.changes(told, expected, everyone, free)
+        if beyond := planning.outside(new, plan.changes, resumed=resumed):
+            raise StalePlan(
+                f"the cluster has changed since the plan was made: {'; '.join(beyond[:5])}",
+                "plan again and approve that",
+            )
+        return bool(told)
+
+    def _conclude(self, fate: detached.Fate, follower: Follower, plan: Plan, space: Workspace) -> None:
+        if fate == 0:
+            follower.failed.clear()
+            for change in plan.changes:
+                if change.action is Action.DELETE and change.key not in follower.done:
+                    follower.gone(change.key)
+                elif change.action is not Action.DELETE:
+                    follower.record(change.key)
+            if not follower.failed:
+                return
+        failed = follower.failed
+        if fate == "gone":
+            raise PartlyDone(
+                "Terraform was ended from outside again and again", "look who ends it; then `atlas resume`"
+            )
+        if failed:
+            names = ", ".join(sorted(failed))
+            first = next(iter(failed.values()))
+            raise PartlyDone(f"{len(failed)} of {len(plan.changes)} guests failed ({names}): {first}", "`atlas resume`")
+        raise program.failure(f"{space.program.name} apply failed ({fate})", follower.errors)
+
+    def _follower(self, work: Work, plan: Plan, journal: Journal, emit: Emitter, ready: GuestReady) -> Follower:
+        everyone = {s.key: s for s in subjects(work)}
+        return Follower(by_key(plan.changes), everyone, self.cluster, journal, emit, ready, self.reboot)
+
+    def _seen(self, work: Work) -> Work:
+        """Return the work with a fresh look at the cluster."""
+        return replace(work, state=self.cluster.look(lease.vmid for lease in work.leases.values()))
+
+    def _settled(self, work: Work, emit: Emitter) -> Work:
+        """Wait until no task of the former run holds one of our guests any more; then return the work as it is.
+
+        Raises:
+            PartlyDone: A lock stays; only an administrator can take it off.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            now = self._seen(work)
+            ours = {lease.vmid: key for key, lease in work.leases.items()}
+            locked = [g for v, g in now.state.guests.items() if v in ours and g.lock in ("clone", "create", "disk")]
+            if not locked:
+                return now
+            if time.monotonic() > deadline:
+                commands = "; ".join(f"{'pct' if g.kind == 'container' else 'qm'} unlock {g.vmid}" for g in locked)
+                raise PartlyDone(
+                    f"guest {locked[0].vmid} on {locked[0].node} stays locked ({locked[0].lock})",
+                    f"as root on the node, once nothing works on it: {commands}; then `atlas resume`",
+                )
+            for guest in locked:
+                emit(EventType.GUEST_STAGE, ours[guest.vmid], stage=Stage.WAITING, waits_for=f"lock {guest.lock}")
+            time.sleep(min(1.0, self.patience))
+
+    def _space(self, work: Work) -> Workspace:
+        folder = work.folder / "terraform"
+        secrets = {
+            "PROXMOX_VE_ENDPOINT": self.profile.endpoint,
+            "PROXMOX_VE_API_TOKEN": self.profile.read_token().get_secret_value(),
+            **_trust(self.profile, folder),
+        }
+        return Workspace(program.find(), folder, self.home / "terraform", secrets)
+
+
+def _remade(expected: Iterable[Change], everyone: Iterable[Subject]) -> list[str]:
+    """Return the addresses of guests that are made anew for what Terraform does not see, such as another image."""
+    kinds = {s.key: s for s in everyone}
+    return [
+        workspace.address(c.kind, c.key)
+        for c in expected
+        if c.action is Action.REPLACE and kinds[c.key].observed is not None
+    ]
+
+
+def _trust(profile: Profile, folder: Path) -> dict[str, str]:
+    """Return what makes Terraform's provider trust the cluster's certificate.
+
+    Raises:
+        Unreachable: The certificate is not the one whose fingerprint the profile names.
+    """
+    if profile.ca_file is not None:
+        return {"SSL_CERT_FILE": str(profile.ca_file.expanduser().resolve())}
+    if profile.fingerprint is None:
+        return {}
+    # The provider knows no fingerprints, so the certificate that has it becomes the only one that is trusted.
+    place = urlsplit(profile.endpoint)
+    try:
+        pem = ssl.get_server_certificate((place.hostname or "", place.port or 443), timeout=10)
+    except OSError as problem:
+        raise Unreachable(f"{profile.endpoint} does not answer: {problem}", "is the address right?") from problem
+    found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    if found != profile.fingerprint.replace(":", "").lower():
+        raise Unreachable(
+            f"the certificate of {profile.endpoint} is not the one of the profile",
+            "compare its SHA-256 fingerprint with the one that the node's own web page shows",
+        )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "cluster.pem"
+    path.write_text(pem)
+    return {"SSL_CERT_FILE": str(path)}

@@ -1,0 +1,140 @@
+"""Terraform's state of a stack, read and mended: which guests it knows, and those that a killed run left it wrong on.
+
+Source: the local backend's state file, format version 4.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atlas.errors import TerraformError
+from atlas.state import Kind
+from atlas.terraform.table import KINDS
+
+NAME = "terraform.tfstate"
+KEPT = 10
+"""Backups that are kept of a stack's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A guest that the state holds."""
+
+    key: str
+    kind: Kind
+    vmid: int
+    tainted: bool
+
+
+def known(folder: Path) -> tuple[Known, ...]:
+    """Return the guests that the state in a folder holds; none where there is no state yet."""
+    return tuple(
+        Known(str(i["index_key"]), kind, int(i["attributes"].get("vm_id") or 0), i.get("status") == "tainted")
+        for kind, i in _guests(_load(folder))
+    )
+
+
+Mend = Callable[[Kind, dict[str, Any]], bool]
+"""Mends an instance in place; when it returns False, the state forgets the guest."""
+
+
+def mend(folder: Path, wrong: Mapping[str, Mend]) -> None:
+    """Change or drop guests in the state.
+
+    Args:
+        folder: Where the state lies.
+        wrong: What mends each instance, by key.
+    """
+    if not wrong:
+        return
+    data = _load(folder)
+    for resource in data.get("resources", ()):
+        kind = KINDS.get(resource["type"])
+        resource["instances"] = [
+            i
+            for i in resource["instances"]
+            if kind is None or i.get("index_key") not in wrong or wrong[i["index_key"]](kind, i)
+        ]
+    data["resources"] = [r for r in data.get("resources", ()) if r["instances"]]
+    data["serial"] = int(data["serial"]) + 1
+    back_up(folder)
+    path = folder / NAME
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(data, out, indent=2)
+    draft.replace(path)
+
+
+def untaint(_: Kind, instance: dict[str, Any]) -> bool:
+    """Take the mark off an instance that would have it made anew: it is there and ours, so it is finished instead."""
+    instance.pop("status", None)
+    return True
+
+
+def forget(_: Kind, __: dict[str, Any]) -> bool:
+    """Let the state forget a guest, which is somebody else's by now."""
+    return False
+
+
+def imported(kind: Kind, instance: dict[str, Any]) -> bool:
+    """Make an imported instance look like one that Terraform made itself.
+
+    An import sets the provider's defaults where the cluster holds no value, and takes over blocks that the bundle does
+    not speak of; both would be planned as changes, and some of those reboot the guest.
+    """
+    values = instance["attributes"]
+    if kind == "container":
+        return True
+    values |= {name: [] for name in _UNSPOKEN if values.get(name)}
+    values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}
+    values["clone"] = [{"datastore_id": "", "full": True, "node_name": "", "retries": 1, "vm_id": 0}]
+    for agent in values.get("agent") or ():
+        agent["wait_for_ip"] = [{"disabled": True, "ipv4": False, "ipv6": False}]
+    return True
+
+
+_UNSPOKEN = (
+    "amd_sev", "audio_device", "cdrom", "hostpci", "numa", "operating_system", "rng", "serial_device", "smbios",
+    "usb", "vga", "virtiofs", "watchdog",
+)  # fmt: skip
+
+
+def back_up(folder: Path) -> None:
+    """Keep a copy of the state before something may change it."""
+    path, backups = folder / NAME, folder / "backups"
+    if not path.exists():
+        return
+    backups.mkdir(exist_ok=True, mode=0o700)
+    copy = backups / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09}.tfstate"
+    shutil.copyfile(path, copy)
+    copy.chmod(0o600)
+    for old in sorted(backups.glob("*.tfstate"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    path = folder / NAME
+    if not path.exists() or not path.stat().st_size:
+        return {}
+    try:
+        data: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as problem:
+        raise TerraformError(
+            f"Terraform's state {path} cannot be read: {problem}", f"put a copy from {folder / 'backups'} in its place"
+        ) from problem
+    if data.get("version") != 4:
+        raise TerraformError(f"Terraform's state {path} has format {data.get('version')}, not 4")
+    return data
+
+
+def _guests(data: Mapping[str, Any]) -> Iterator[tuple[Kind, dict[str, Any]]]:
+    for resource in data.get("resources", ()):
+        if (kind := KINDS.get(resource["type"])) and resource["mode"] == "managed":
+            yield from ((kind, i) for i in resource["instances"] if "index_key" in i)

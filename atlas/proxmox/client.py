@@ -1,0 +1,212 @@
+"""The one way to the Proxmox VE API: pinned certificates, time-outs, retries for reads, every error ours."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from atlas.errors import ApiRefused, AuthFailed, ProxmoxError, SettingsError, Unreachable
+
+if TYPE_CHECKING:
+    from proxmoxer import ProxmoxResource
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 35.0  # PVE itself gives up a proxied call after 30 s and answers 596
+IDLE_SECONDS = 4.0  # pveproxy closes a connection that was idle for 5 s
+READ_TRIES = 4
+
+
+class Client:
+    """A Proxmox VE API with one token; may be called from several threads, each has its own session.
+
+    Args:
+        endpoint: `https://host:port`.
+        token: `user@realm!name=secret`.
+        ca_file: The authority to trust instead of the system's.
+        fingerprint: SHA-256 of the server's own certificate, the only one that is then accepted.
+    """
+
+    def __init__(
+        self, endpoint: str, token: str, *, ca_file: Path | None = None, fingerprint: str | None = None
+    ) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self._user, mark, rest = token.partition("!")
+        self._token_name, equals, self._secret = rest.partition("=")
+        if not (mark and equals and self._token_name and self._secret):
+            raise SettingsError("the API token is not of the form user@realm!name=secret")
+        if ca_file is not None and not ca_file.is_file():
+            raise SettingsError(f"there is no CA file {ca_file}", "see `ca_file` in the cluster's profile")
+        self._ca_file, self._fingerprint = ca_file, fingerprint
+        self._local = threading.local()
+
+    def get(self, *path: object, **params: Any) -> Any:
+        """Read; repeated when there is no answer."""
+        for attempt in range(1, READ_TRIES):
+            try:
+                return self._ask("get", path, params)
+            except Unreachable as lost:
+                if isinstance(lost, _Untrusted):
+                    raise
+                time.sleep(random.uniform(0.1, 0.4) * 2**attempt)  # noqa: S311  jitter is no secret
+        return self._ask("get", path, params)
+
+    def post(self, *path: object, **params: Any) -> Any:
+        """Make or do something; sent once. Unreachable means that nobody knows whether it was done."""
+        return self._ask("post", path, params)
+
+    def put(self, *path: object, **params: Any) -> Any:
+        """Change something; sent once. Unreachable means that nobody knows whether it was done."""
+        return self._ask("put", path, params)
+
+    def delete(self, *path: object, **params: Any) -> Any:
+        """Delete something; sent once. Unreachable means that nobody knows whether it was done."""
+        return self._ask("delete", path, params)
+
+    def _ask(self, method: str, path: tuple[object, ...], params: dict[str, Any]) -> Any:
+        import requests
+        from proxmoxer import ResourceException
+
+        resource = self._resource()
+        for part in path:
+            resource = resource(quote(str(part), safe=""))
+        words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
+        call: Callable[..., Any] = getattr(resource, method)
+        try:
+            return call(**{name.replace("__", "-"): value for name, value in params.items()})
+        except ResourceException as refused:
+            raise translate(
+                words, refused.status_code, str(refused.content), refused.errors, self.endpoint
+            ) from refused
+        except requests.exceptions.SSLError as problem:
+            raise _Untrusted(
+                f"the certificate of {self.endpoint} is not the one to trust: {_innermost(problem)}",
+                "see `ca_file` and `fingerprint` in the cluster's profile; `atlas doctor` shows what the server has",
+            ) from problem
+        except (requests.exceptions.RequestException, OSError) as problem:
+            raise Unreachable(
+                f"{self.endpoint} did not answer {words}: {_innermost(problem)}",
+                "is the address right, and does the server run? `atlas doctor` looks closer",
+            ) from problem
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ApiRefused(
+                f"{self.endpoint} answered {words} with something that is not Proxmox VE's",
+                "is the endpoint of the profile a Proxmox VE API?",
+                status=200,
+                reason="not an API answer",
+            ) from problem
+
+    def _resource(self) -> ProxmoxResource:
+        """Return this thread's root resource; a connection that the server may have closed by now is not used again."""
+        local = self._local
+        now = time.monotonic()
+        if getattr(local, "root", None) is None:
+            local.session, local.root = self._connect()
+        elif now - local.used > IDLE_SECONDS:
+            local.session.close()
+        local.used = now
+        return local.root
+
+    def _connect(self) -> tuple[Any, ProxmoxResource]:
+        from proxmoxer import ProxmoxResource
+        from proxmoxer.backends.https import Backend
+        from requests.adapters import HTTPAdapter
+
+        # With a fingerprint alone the chain proves nothing more; with both, both have to hold.
+        verify: bool | str = str(self._ca_file) if self._ca_file else self._fingerprint is None
+        where = urlsplit(self.endpoint)
+        backend = Backend(
+            host=where.hostname or "",
+            port=where.port or 8006,
+            user=self._user,
+            token_name=self._token_name,
+            token_value=self._secret,
+            verify_ssl=verify,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+        )
+        session = backend.get_session()
+        session.trust_env = False  # neither ~/.netrc nor a proxy has a say in where the token goes
+        fingerprint = self._fingerprint
+
+        class Pinned(HTTPAdapter):
+            def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+                if fingerprint is not None:
+                    kwargs["assert_fingerprint"] = fingerprint
+                super().init_poolmanager(*args, **kwargs)
+
+        session.mount("https://", Pinned())
+        root = ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=backend.get_serializer())
+        return session, root
+
+
+class _Untrusted(Unreachable):
+    """The server's certificate is wrong: asking again changes nothing."""
+
+
+def translate(words: str, status: int, reason: str, errors: Any, endpoint: str) -> ProxmoxError:
+    """Return our error for an answer of PVE with an error status.
+
+    Args:
+        words: The call, for the message.
+        status: The HTTP status.
+        reason: The reason phrase, in which PVE gives the first line of its error.
+        errors: Faulty parameters by name, or whatever else the body held.
+        endpoint: For the message.
+
+    Source: pve-http-server AnyEvent.pm; 595 to 599 are PVE's own for a node that did not answer.
+    """
+    reason = reason.strip() or f"status {status}"
+    faults = {str(k): str(v).strip() for k, v in errors.items()} if isinstance(errors, dict) and status == 400 else {}
+    detail = "; ".join(f"{name}: {text}" for name, text in sorted(faults.items()))
+    if status == 401:
+        return AuthFailed(
+            f"{endpoint} does not accept the token: {reason}",
+            "is it spelled right, and has it expired? `atlas doctor --role` prints how to make one",
+        )
+    if 595 <= status <= 599:
+        return Unreachable(f"{endpoint} got no answer from the node for {words}: {reason}", "is that node online?")
+    hint = ""
+    if status == 403:
+        hint = "`atlas doctor --role` prints the role that the token needs"
+    text = f"{words}: {reason}{f' ({detail})' if detail else ''}"
+    return ApiRefused(text, hint, status=status, reason=reason, errors=faults)
+
+
+def _innermost(problem: BaseException) -> str:
+    """Return the words of the error that the layers of libraries were wrapped around."""
+    inner: BaseException = problem
+    while True:
+        reason = getattr(inner, "reason", None)
+        following = reason if isinstance(reason, BaseException) else None
+        following = following or next((a for a in inner.args if isinstance(a, BaseException)), None)
+        if following is None:
+            return str(inner) or type(inner).__name__
+        inner = following
+
+
+def missing(refused: ApiRefused) -> bool:
+    """Tell whether PVE says that the guest is not there (or not on that node any more)."""
+    words = ("does not exist", "no such", "unable to find configuration file")
+    return refused.status in (404, 500) and any(w in refused.reason for w in words)
+
+
+def lock_timeout(words: str) -> bool:
+    """Tell whether PVE gave up waiting for one of its own short locks, so that the call can be made again.
+
+    Source: pve-common Tools.pm lock_file_full, pve-cluster Cluster.pm cfs_lock.
+    """
+    return ("can't lock file" in words and "got timeout" in words) or "got lock request timeout" in words
+
+
+def taken(refused: ApiRefused) -> bool:
+    """Tell whether PVE refuses because a guest with this VMID exists."""
+    return "already exists" in refused.reason or "already exists" in " ".join(refused.errors.values())
+
+
+def changed_meanwhile(refused: ApiRefused) -> bool:
+    """Tell whether the configuration was changed since its digest was read."""
+    return "checksum mismatch" in refused.reason or "detected modified configuration" in refused.reason

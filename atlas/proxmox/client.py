@@ -77,7 +77,7 @@ class Client:
         words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
         call: Callable[..., Any] = getattr(resource, method)
         try:
-            return call(**{name.replace("__", "-"): value for name, value in params.items()})
+            return call(**params)
         except ResourceException as refused:
             raise translate(
                 words, refused.status_code, str(refused.content), refused.errors, self.endpoint

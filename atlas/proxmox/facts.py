@@ -39,7 +39,7 @@ class PveCluster:
         )
         rows = [r for r in resources if r.get("type") in ("qemu", "lxc")]
         full = [r for r in rows if int(r["vmid"]) in wanted or words.flag(r.get("template", 0))]
-        read = _parallel(lambda row: self.guest(int(row["vmid"]), row), full)
+        read = _parallel(lambda row: self.guest(int(row["vmid"]), row, snapshots=True), full)
         guests = {int(r["vmid"]): _brief(r) for r in rows} | {g.vmid: g for g in read if g is not None}
         storages = tuple(_storage(r) for r in resources if r.get("type") == "storage")
         nodes = _parallel(self._node, [r for r in resources if r.get("type") == "node"])
@@ -81,12 +81,13 @@ class PveCluster:
         rows = self.client.get("cluster", "resources", type="vm")
         return next((r for r in rows if int(r.get("vmid", 0)) == vmid), None)
 
-    def guest(self, vmid: int, row: Mapping[str, Any] | None = None) -> Observed | None:
+    def guest(self, vmid: int, row: Mapping[str, Any] | None = None, *, snapshots: bool = False) -> Observed | None:
         """Read one guest in full; None if there is none.
 
         Args:
             vmid: The guest.
             row: Its row of the cluster's resources, where it was just read.
+            snapshots: Whether to ask for these too; a template has none.
         """
         row = row or self.row(vmid)
         if row is None:
@@ -97,7 +98,9 @@ class PveCluster:
             config = self.client.get(*at, "config", current=1)
             pending = self.client.get(*at, "pending")
             status = self.client.get(*at, "status", "current")
-            snapshots = self.client.get(*at, "snapshot")
+            template = words.flag(config.get("template", 0))
+            # A guest with snapshots has a `parent`, the one that it goes on from; most need no further look.
+            taken = self.client.get(*at, "snapshot") if snapshots and "parent" in config else ()
         except ApiRefused as refused:
             if missing(refused):  # it left between the two looks
                 return None
@@ -110,7 +113,7 @@ class PveCluster:
             name=str(config.get("hostname" if kind == "container" else "name", row.get("name", ""))),
             node=node,
             running=running,
-            template=words.flag(config.get("template", 0)),
+            template=template,
             lock=config.get("lock") or status.get("lock"),
             pool=row.get("pool"),
             tags=frozenset(words.tags(str(config.get("tags", ""))) or ()),
@@ -118,7 +121,7 @@ class PveCluster:
             attributes=_with(words.attributes(config, kind), own),
             pending=words.waiting(config, pending, kind),
             uuid=words.identity(config, kind),
-            snapshots=tuple(s["name"] for s in snapshots if s.get("name") != "current"),
+            snapshots=tuple(s["name"] for s in taken if s.get("name") != "current"),
             digest=config.get("digest"),
         )
 

@@ -249,3 +249,8 @@ def waiting(config: Mapping[str, Any], pending: list[dict[str, Any]], kind: Kind
     """Return the attributes that wait for a reboot with the value that they will have, None for absent."""
     now, later = attributes(config, kind), attributes(with_pending(config, pending), kind)
     return {p: later.get(p) for p in sorted({*now, *later}, key=natural) if now.get(p) != later.get(p)}
+
+
+def is_volume(key: str) -> bool:
+    """Tell whether a key of a VM's configuration names a volume."""
+    return bool(_DISK.fullmatch(key)) or key in ("efidisk0", "tpmstate0")

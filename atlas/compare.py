@@ -39,14 +39,18 @@ def subjects(work: Work) -> tuple[Subject, ...]:
     taken: set[str] = set()
     for instance in () if work.destroy else work.instances:
         former = work.renames.get(instance.key)
-        held = work.leases.get(instance.key) or (work.leases.get(former) if former else None)
+        # Renamed in the store already, perhaps, but not on the cluster: the rename is a change until both are.
+        stored = former is None or instance.key in work.leases
+        held = work.leases.get(instance.key if stored else str(former))
         if held is None:
             raise SpecError([Diagnostic(f"{instance.key} has no lease", where=conflicts.where(instance))])
         lease = replace(held, group=instance.group, index=instance.index)
         taken |= {instance.key, held.key}
-        applied = work.applied.get(instance.key) or (work.applied.get(former) if former else None) or {}
+        applied = work.applied.get(instance.key if stored else str(former), {})
+        observed = work.state.guests.get(lease.vmid)
+        renamed = former if not stored or (observed is not None and observed.name == former) else None
         wanted = attributes.wanted(instance, lease, work)
-        found[instance.key] = _subject(work, lease, instance, wanted, applied, former)
+        found[instance.key] = _subject(work, lease, instance, wanted, applied, renamed)
     for key, lease in work.leases.items():
         if key not in taken:
             found[key] = _subject(work, lease, None, {}, work.applied.get(key, {}), None)

@@ -24,6 +24,7 @@ PRIVILEGES = (
     "SDN.Audit",
     "SDN.Use",
     "Sys.Audit",
+    "Sys.Modify",  # what PVE asks for setting `startup`
     "VM.Allocate",
     "VM.Audit",
     "VM.Clone",

@@ -121,7 +121,7 @@ async def _carry_out(
     lab, node, params = call.lab, source.node, call.params
     made: list[str] = []
     try:
-        for key, mount in found.items():
+        for key, mount in sorted(found.items(), key=lambda item: MOUNTS.index(item[0])):
             volume = store.find(lab, node, mount["volume"])
             task.log(f"create {'full' if full else 'linked'} clone of mountpoint {key} ({volume.volid})")
             if full:

@@ -178,9 +178,23 @@ def _vm(subject: Subject, work: Work) -> dict[str, Any]:
             "vm_id": int(subject.lease.source) if subject.lease.source.isdigit() else 0,
             "node": subject.lease.source_node,
             "full": not linked,
-            "storage": None if linked else storage,
+            "storage": None if linked else _clone_storage(subject, work, disks),
         },
     }
+
+
+def _clone_storage(subject: Subject, work: Work, disks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return where a clone's disks are written at once; None where they have to be moved there afterwards.
+
+    Source: qemu-server clone_vm: a clone that goes to another node takes shared storages alone.
+    """
+    lease, storage = subject.lease, str(disks[0]["storage"]) if disks else None
+    if storage is None or lease.node == lease.source_node:
+        return storage
+    template, there = source(subject, work), work.state.storage(storage, lease.node)
+    origin = str(template.attributes.get("disks[0].storage")) if template else ""
+    shared = work.state.storage(origin, lease.source_node)
+    return None if shared and shared.shared and not (there and there.shared) else storage
 
 
 def _node(subject: Subject) -> str:
@@ -276,14 +290,14 @@ def _container(subject: Subject, work: Work) -> dict[str, Any]:
 
 
 def _root_storage(subject: Subject, work: Work) -> str:
-    """Return where a container's disk goes if nobody says: the node's first storage that takes containers."""
+    """Return where a container's disk goes if nobody says: the node's storage for containers with the most room."""
     node = subject.lease.node
-    fits = sorted(s.name for s in work.state.storages if s.node == node and s.active and "rootdir" in s.content)
+    fits = [s for s in work.state.storages if s.node == node and s.active and "rootdir" in s.content]
     if not fits:
         raise GenerateError(
             f"no storage of {node} takes the disk of {subject.key}", "name one: `disks: [{storage: …}]`"
         )
-    return fits[0]
+    return max(fits, key=lambda s: (s.free, s.name)).name
 
 
 def _system(archive: str) -> str:

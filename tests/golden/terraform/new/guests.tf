@@ -171,11 +171,11 @@ locals {
       os_type      = "debian"
       swap         = 1024
       disk = {
-        storage = "local-lvm"
+        storage = "shared-nfs"
         size    = 10
       }
       mounts = [
-        { path = "/srv", volume = "local-lvm", size = "5G", backup = true },
+        { path = "/srv", volume = "shared-nfs", size = "5G", backup = true },
       ]
       features = {
         nesting = true

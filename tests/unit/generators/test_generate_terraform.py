@@ -181,6 +181,6 @@ def test_no_text_of_the_cluster_ends_its_literal(text: str) -> None:
 def test_a_thousand_guests_take_well_under_a_second() -> None:
     work = stacks.work({"count": 1000})
     terraform.generate(stacks.work({}))
-    start = time.perf_counter()
+    start = time.process_time()
     terraform.generate(work)
-    assert time.perf_counter() - start < 0.7
+    assert time.process_time() - start < 0.7

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from atlas.lab.cpu_models import verify_cpu
+
 MISSING = "property is missing and it is not optional"
 UNDEFINED = "property is not defined in schema and the schema does not allow additional properties"
 
@@ -188,6 +190,7 @@ VERIFY: dict[str, Verify] = {
     "pve-calendar-event": _like(_CALENDAR.pattern, "unable to parse calendar event"),
     "pve-fw-dport-spec": _ports,
     "pve-fw-sport-spec": _ports,
+    "pve-vm-cpu-conf": verify_cpu,
     "dns-name": _like(_DNS, "value does not look like a valid DNS name"),
     "address": _like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address"),
     "ip": _ip(None, "value does not look like a valid IP address"),
@@ -224,6 +227,10 @@ def verify(name: str, text: str) -> str | None:
     return None
 
 
+# What counts as a boolean inside a property string, though not as a parameter.
+_TRUTHS = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}
+
+
 def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tuple[dict[str, str], str | None]:
     """Take a property string apart by its format: default keys, aliases and key aliases resolved.
 
@@ -255,5 +262,5 @@ def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tupl
             key = str(field["alias"])
         if key in found:
             return found, f"duplicate key in comma-separated list property: {key}"
-        found[key] = value
+        found[key] = _TRUTHS.get(value.lower(), value) if fields.get(key, {}).get("type") == "boolean" else value
     return found, None

@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 
 MODULES = (
-    *("agent", "lxc_clone", "lxc_config", "lxc_create", "lxc_disks", "lxc_power", "migrate", "qemu_clone"),
+    *(
+        "agent",
+        "backup_calls",
+        "lxc_clone",
+        "lxc_config",
+        "lxc_create",
+        "lxc_disks",
+        "lxc_power",
+        "migrate",
+        "qemu_clone",
+    ),
     *("qemu_cloudinit", "qemu_create", "qemu_disks", "qemu_pause", "qemu_power", "qemu_status", "qemu_update"),
     *("snapshot_calls",),
 )

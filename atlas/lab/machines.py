@@ -1,0 +1,342 @@
+"""The qemu backend: real guests, without root, that go on when the lab's own process ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from atlas.lab import image
+from atlas.lab.accelerator import accelerator
+from atlas.lab.backend import AgentSilent, BackendError, Disk, Machine, Nic
+from atlas.lab.cables import Cables, run_folder
+from atlas.lab.commandline import Places, blockdev, disk_device, is_drive, machine_command, netdev, nic_device
+from atlas.lab.disks import Disks, has_snapshot, qemu_img
+from atlas.lab.monitor import Monitor, ask_agent
+from atlas.lab.process import Process, launch, live_pid, read_record, write_record
+from atlas.lab.recipe import KERNEL_ARGUMENTS
+from atlas.lab.seed import write_seed
+
+_OVERHEAD = 224  # MiB that an emulated guest's process needs beside the guest's own memory
+_CONSOLE_TAIL = 256 * 1024  # bytes
+
+
+class QemuBackend:
+    """Carry guests as QEMU processes.
+
+    Args:
+        folder: the lab's folder; disks, consoles and sockets are kept below it.
+        memory: MiB that all running guests may take together; half of what is free when the lab opens if None.
+    """
+
+    def __init__(self, folder: Path, memory: int | None = None) -> None:
+        self.on_exit: Callable[[int], None] | None = None
+        self._folder = folder.absolute()
+        self._memory = memory
+        self._accelerator: str | None = None
+        self._disks = Disks(self._folder / "disks")
+        self._machines = self._folder / "machines"
+        self._running: dict[int, Process] = {}
+        self._starting: dict[int, int] = {}
+        self._agents: dict[int, asyncio.Lock] = {}
+        self._run = self._folder
+        self._cables = Cables(self._folder, self._folder)
+
+    async def open(self) -> None:
+        """Start the networks and adopt the machines that still run."""
+        for folder in (self._folder, self._disks.folder, self._machines):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._memory is None:
+            self._memory = _free_memory() // 2
+        self._run = run_folder(self._folder)
+        self._cables = Cables(self._run, self._folder / "network.log")
+        await self._cables.open()
+        for pid_file in self._run.glob("*.pid"):
+            record = self._machines / pid_file.stem / "machine.json"
+            if pid_file.stem.isdigit() and record.exists() and live_pid(pid_file):
+                with contextlib.suppress(BackendError):
+                    await self._watch(read_record(record))
+
+    async def close(self, *, stop: bool) -> None:
+        """End everything, or leave it running and let go."""
+        for process in list(self._running.values()):
+            await process.end() if stop else process.release()
+        self._running.clear()
+        if stop:
+            await self._cables.close()
+
+    async def start(self, machine: Machine, snapshot: str | None = None) -> None:
+        """Power on, within the memory budget."""
+        vmid = machine.vmid
+        if vmid in self._running or vmid in self._starting:
+            raise BackendError(f"VM {vmid} already running")
+        self._starting[vmid] = self._budget(machine)
+        try:
+            home = self._machines / str(vmid)
+            home.mkdir(exist_ok=True, mode=0o700)
+            for disk in machine.disks:
+                await self._disks.present(disk.path)
+            booted = await self._disks.image_of(machine)
+            places = Places(self._disks.folder, self._run, home / "console.log")
+            if booted is not None:
+                places = replace(places, kernel=(booted.kernel, booted.initrd, KERNEL_ARGUMENTS))
+            texts = machine.cloudinit
+            if texts is not None:
+                places = replace(places, seed=home / "seed.iso")
+                await write_seed(home / "seed.iso", texts)
+            nics = {nic.slot: nic for nic in machine.nics}
+            sockets = await self._cables.lay(nics, (texts or {}).get("network-config", ""))
+            write_record(home / "machine.json", machine)
+            paused = ["-S"] if snapshot else []
+            await launch([*machine_command(machine, places, await self._how(booted), sockets), *paused])
+            process = await self._watch(machine)
+            for nic in machine.nics:
+                if not nic.link:
+                    await process.monitor.run("set_link", name=nic.slot, up=False)
+            if snapshot:
+                await self._load(process, snapshot)
+        finally:
+            del self._starting[vmid]
+
+    async def stop(self, vmid: int) -> None:
+        """Power off at once."""
+        process = self._running.get(vmid)
+        if process is not None:
+            await process.end()
+
+    async def shutdown(self, vmid: int, timeout: float) -> bool:
+        """Ask by the agent, else by the power button, and wait."""
+        process = self._running.get(vmid)
+        if process is None:
+            return True
+        process.wanted = False
+        try:
+            if not process.machine.agent:
+                raise AgentSilent("not configured")
+            await self.agent(vmid, "guest-ping", timeout=3)
+            await self.agent(vmid, "guest-shutdown", {"mode": "powerdown"}, timeout=3)
+        except AgentSilent:
+            await process.monitor.run("system_powerdown")
+        try:
+            async with asyncio.timeout(timeout):
+                await process.gone.wait()
+        except TimeoutError:
+            process.wanted = True
+            return False
+        return True
+
+    async def reset(self, vmid: int) -> None:
+        """Press the reset button."""
+        await self._process(vmid).monitor.run("system_reset")
+
+    async def suspend(self, vmid: int) -> None:
+        """Pause the processors."""
+        await self._process(vmid).monitor.run("stop")
+
+    async def resume(self, vmid: int) -> None:
+        """Let the processors go on."""
+        await self._process(vmid).monitor.run("cont")
+
+    def alive(self, vmid: int) -> bool:
+        """Tell whether its QEMU runs."""
+        return vmid in self._running
+
+    async def agent(
+        self, vmid: int, command: str, arguments: Mapping[str, Any] | None = None, timeout: float = 5.0
+    ) -> Any:
+        """Ask the guest's own agent."""
+        if vmid not in self._running:
+            raise AgentSilent(f"VM {vmid} is not running")
+        async with self._agents.setdefault(vmid, asyncio.Lock()):
+            return await ask_agent(self._run / f"{vmid}.agent", command, arguments, timeout)
+
+    async def create_disk(self, path: str, size: int, image: str | None = None) -> None:
+        """Make an empty disk, or note that one of an image is wanted."""
+        await self._disks.create(path, size, image)
+
+    async def clone_disk(self, source: str, target: str, *, linked: bool = False, snapshot: str | None = None) -> None:
+        """Copy with qemu-img, or out of the running QEMU; a linked clone is a layer over its base."""
+        holder = self._holder(source)
+        if holder is None or linked or snapshot is not None:
+            await self._disks.clone(source, target, linked=linked, snapshot=snapshot)
+        else:
+            new = self._disks.file(target)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            node = f"drive-{holder.slot_of(source)}"
+            backup: dict[str, Any] = {"target": str(new), "sync": "full", "format": "qcow2", "auto-dismiss": False}
+            await holder.monitor.job("drive-backup", device=node, **backup)
+        self._disks.inherit(source, target)
+
+    async def resize_disk(self, path: str, size: int) -> None:
+        """Grow, inside the running QEMU if there is one."""
+        holder = self._holder(path)
+        if holder is not None:
+            await holder.monitor.run("block_resize", node_name=f"drive-{holder.slot_of(path)}", size=size)
+        else:
+            disk = await self._disks.present(path)
+            await qemu_img("resize", "-q", "-f", "qcow2", str(disk), str(size))
+
+    async def delete_disk(self, path: str) -> None:
+        """Delete the file and its note."""
+        self._disks.delete(path)
+
+    async def snapshot(self, vmid: int, name: str, paths: Sequence[str], *, memory: bool = False) -> None:
+        """Snapshot inside the qcow2 files, all at one moment where the machine runs."""
+        process = self._running.get(vmid)
+        if process is None:
+            for path in paths:
+                await qemu_img("snapshot", "-c", name, str(await self._disks.present(path)))
+            return
+        nodes = self._nodes(process, paths)
+        if memory:
+            await process.monitor.job("snapshot-save", tag=name, vmstate=nodes[0], devices=nodes)
+        else:
+            kind = "blockdev-snapshot-internal-sync"
+            actions = [{"type": kind, "data": {"device": node, "name": name}} for node in nodes]
+            await process.monitor.run("transaction", actions=actions)
+
+    async def rollback(self, vmid: int, name: str, paths: Sequence[str]) -> None:
+        """Return the files of a stopped machine."""
+        if vmid in self._running:
+            raise BackendError(f"VM {vmid} is running; stop it before its disks are rolled back")
+        for path in paths:
+            await qemu_img("snapshot", "-a", name, str(self._disks.file(path)))
+
+    async def load(self, vmid: int, name: str) -> None:
+        """Take a running machine back to a snapshot with memory, in under a second."""
+        process = self._process(vmid)
+        await process.monitor.run("stop")
+        await self._load(process, name)
+
+    async def delete_snapshot(self, vmid: int, name: str, paths: Sequence[str]) -> None:
+        """Drop it from the files."""
+        process = self._running.get(vmid)
+        if process is not None:
+            await process.monitor.job("snapshot-delete", tag=name, devices=self._nodes(process, paths))
+            return
+        for path in paths:
+            disk = self._disks.file(path)
+            if await has_snapshot(disk, name):
+                await qemu_img("snapshot", "-d", name, str(disk))
+
+    async def plug(self, vmid: int, device: Disk | Nic) -> None:
+        """Add a device to the running machine."""
+        process = self._process(vmid)
+        monitor = process.monitor
+        if isinstance(device, Disk):
+            await self._disks.present(device.path)
+            await monitor.run("blockdev-add", **blockdev(device, self._disks.folder))
+            try:
+                await monitor.run("device_add", **disk_device(device))
+            except BackendError:
+                await monitor.run("blockdev-del", node_name=f"drive-{device.slot}")
+                raise
+            process.disks[device.slot] = device
+        else:
+            await monitor.run("netdev_add", **netdev(device, await self._cables.cable(device, [])))
+            await monitor.run("device_add", **nic_device(device))
+
+    async def unplug(self, vmid: int, slot: str) -> None:
+        """Take a device out, once the guest let go of it."""
+        process = self._process(vmid)
+        if not await self._plugged(process, slot):
+            return
+        await process.monitor.run("device_del", id=slot)
+        for _ in range(100):
+            if not await self._plugged(process, slot):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise BackendError(f"the guest does not let go of {slot}; it leaves at the next stop")
+        if process.disks.pop(slot, None) is None:
+            await process.monitor.run("netdev_del", id=f"cable-{slot}")
+        else:
+            await process.monitor.run("blockdev-del", node_name=f"drive-{slot}")
+
+    def console(self, vmid: int) -> str:
+        """Return the end of the serial log."""
+        log = self._machines / str(vmid) / "console.log"
+        if not log.exists():
+            return ""
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _CONSOLE_TAIL))
+            return file.read().decode(errors="replace")
+
+    def jump(self) -> dict[str, str] | None:
+        """Tell the way to the guests."""
+        return self._cables.jump()
+
+    def _process(self, vmid: int) -> Process:
+        if vmid not in self._running:
+            raise BackendError(f"VM {vmid} not running")
+        return self._running[vmid]
+
+    def _budget(self, machine: Machine) -> int:
+        wanted = machine.memory + _OVERHEAD
+        used = sum(each.machine.memory + _OVERHEAD for each in self._running.values()) + sum(self._starting.values())
+        if used + wanted > (self._memory or 0):
+            raise BackendError(
+                f"no memory for VM {machine.vmid}: it needs {wanted} MiB, and {used} of the lab's {self._memory} MiB"
+                " are in use; stop a guest, give it less memory, or start the lab with a larger --memory"
+            )
+        return wanted
+
+    async def _how(self, booted: image.Image | None) -> str:
+        """Return the accelerator, tried with whatever kernel is at hand."""
+        if self._accelerator is None:
+            if booted is not None:
+                self._accelerator = await accelerator(booted)
+            else:
+                self._accelerator = await accelerator(await asyncio.to_thread(image.build, "debian-12"))
+        return self._accelerator
+
+    async def _watch(self, machine: Machine) -> Process:
+        pid = live_pid(self._run / f"{machine.vmid}.pid")
+        if pid is None:
+            raise BackendError(f"VM {machine.vmid} ended right after its start; see its console")
+        monitor = await Monitor.connect(self._run / f"{machine.vmid}.qmp")
+        process = Process(machine, pid, monitor, self._gone)
+        self._running[machine.vmid] = process
+        return process
+
+    def _gone(self, process: Process) -> None:
+        vmid = process.machine.vmid
+        if self._running.get(vmid) is process:
+            del self._running[vmid]
+        if process.wanted and self.on_exit is not None:
+            self.on_exit(vmid)
+
+    async def _load(self, process: Process, name: str) -> None:
+        nodes = []
+        for slot, disk in process.disks.items():
+            if is_drive(disk) and not disk.cdrom and await has_snapshot(self._disks.file(disk.path), name):
+                nodes.append(f"drive-{slot}")
+        if not nodes:
+            raise BackendError(f"snapshot '{name}' does not exist")
+        await process.monitor.job("snapshot-load", tag=name, vmstate=nodes[0], devices=nodes)
+        await process.monitor.run("cont")
+
+    async def _plugged(self, process: Process, slot: str) -> bool:
+        found = await process.monitor.run("qom-list", path="/machine/peripheral")
+        return any(each["name"] == slot for each in found)
+
+    def _nodes(self, process: Process, paths: Sequence[str]) -> list[str]:
+        slots = [process.slot_of(path) for path in paths]
+        nodes = [f"drive-{slot}" for slot in slots if slot is not None and is_drive(process.disks[slot])]
+        if not nodes:
+            raise BackendError("none of these disks is plugged into the running machine")
+        return nodes
+
+    def _holder(self, path: str) -> Process | None:
+        return next((each for each in self._running.values() if each.slot_of(path)), None)
+
+
+def _free_memory() -> int:
+    """Return the MiB that programs could still take on this computer."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) // 1024
+    return 2048

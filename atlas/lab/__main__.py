@@ -19,6 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=3, choices=range(1, 33), metavar="N", help="nodes of a new lab")
     parser.add_argument("--guests", choices=["simulated", "qemu"], default="simulated")
     parser.add_argument("--latency", choices=list(PROFILES), default="realistic", help="how long tasks take")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="of all real guests (default: half of what is free)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--dir", type=Path, default=None, help="the lab's directory")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = _parser().parse_args(arguments)
     directory: Path = given.dir or control.default_directory()
-    options = {"nodes": given.nodes, "guests": given.guests, "latency": given.latency, "port": given.port}
+    options = {name: getattr(given, name) for name in ("nodes", "guests", "latency", "port", "memory")}
     try:
         if given.command == "serve":
             asyncio.run(control.serve_until_stopped(directory, **options))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Mapping
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -16,22 +13,6 @@ from typing import Any
 
 from atlas.lab.backend import BackendError, Nic
 from atlas.lab.netconfig import Address, addresses_by_mac
-
-_LONGEST_SOCKET = 107  # bytes of a unix socket's path
-
-
-def run_folder(lab: Path) -> Path:
-    """Return where a lab's sockets live: below the lab, or in a folder of our own where that path is too long."""
-    near = lab / "run"
-    if len(os.fsencode(near)) + 48 <= _LONGEST_SOCKET:
-        near.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return near
-    name = hashlib.sha256(os.fsencode(lab.resolve())).hexdigest()[:12]
-    far = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"lab-{os.getuid()}-{name}"
-    far.mkdir(mode=0o700, exist_ok=True)
-    if far.stat().st_uid != os.getuid() or far.stat().st_mode & 0o077:
-        raise BackendError(f"{far} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
-    return far
 
 
 def subnet_of(nic: Nic, addresses: list[Address]) -> tuple[IPv4Network, str | None, list[str]]:

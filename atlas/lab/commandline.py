@@ -58,7 +58,7 @@ def machine_command(machine: Machine, places: Places, accelerator: str, networks
         *("-cpu", "host" if accelerator == "kvm" else "max"),
         *("-smp", f"{machine.cores * machine.sockets},sockets={machine.sockets},cores={machine.cores},threads=1"),
         *("-m", f"{machine.memory}M"),
-        *("-uuid", machine.uuid),
+        *(("-uuid", machine.uuid) if machine.uuid else ()),
         *("-rtc", "base=utc"),
         *("-display", "none"),
         *("-nodefaults", "-no-user-config", "-daemonize"),

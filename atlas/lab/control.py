@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from atlas.lab.leftovers import end_leftovers
+
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 STATUS_FILE = "status.json"
@@ -51,9 +53,23 @@ def is_ours(pid: int, directory: Path) -> bool:
 
 
 def start(
-    directory: Path, *, nodes: int = 3, guests: str = "simulated", latency: str = "realistic", port: int = 0
+    directory: Path,
+    *,
+    nodes: int = 3,
+    guests: str = "simulated",
+    latency: str = "realistic",
+    port: int = 0,
+    memory: int | None = None,
 ) -> dict[str, Any]:
     """Start a lab in its own process, and return its status once it answers.
+
+    Args:
+        directory: where it lies.
+        nodes: nodes of a new lab.
+        guests: `simulated` or `qemu`.
+        latency: how long tasks take.
+        port: on 127.0.0.1; 0 takes a free one.
+        memory: MiB for all real guests together; None takes half of what is free.
 
     Raises:
         LabError: where it ends before that or does not answer in time; its log is quoted.
@@ -65,6 +81,7 @@ def start(
     (directory / STATUS_FILE).unlink(missing_ok=True)
     command = [sys.executable, "-m", "atlas.lab", "serve", "--dir", str(directory.resolve()), "--nodes", str(nodes)]
     command += ["--guests", guests, "--latency", latency, "--port", str(port)]
+    command += ["--memory", str(memory)] if memory else []
     with (directory / "lab.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     end = time.monotonic() + START_SECONDS
@@ -84,14 +101,14 @@ def _last_words(directory: Path) -> str:
 
 
 def stop(directory: Path) -> bool:
-    """End a lab and its guests; return whether one ran.
+    """End a lab and its guests, also guests whose lab was killed; return whether anything ran.
 
     Raises:
         LabError: where it is still there after the deadline.
     """
     status = running(directory)
     if status is None:
-        return False
+        return end_leftovers(directory / "guests")
     pid = int(status["pid"])
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)

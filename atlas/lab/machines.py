@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 from atlas.lab import image
 from atlas.lab.accelerator import accelerator
 from atlas.lab.backend import AgentSilent, BackendError, Disk, Machine, Nic
-from atlas.lab.cables import Cables, run_folder
+from atlas.lab.cables import Cables
 from atlas.lab.commandline import Places, blockdev, disk_device, is_drive, machine_command, netdev, nic_device
 from atlas.lab.disks import Disks, has_snapshot, qemu_img
+from atlas.lab.leftovers import live_pid, run_folder
 from atlas.lab.monitor import Monitor, ask_agent
-from atlas.lab.process import Process, launch, live_pid, read_record, write_record
+from atlas.lab.process import Process, launch, read_record, write_record
 from atlas.lab.recipe import KERNEL_ARGUMENTS
 from atlas.lab.seed import write_seed
 
@@ -47,11 +49,13 @@ class QemuBackend:
 
     async def open(self) -> None:
         """Start the networks and adopt the machines that still run."""
-        for folder in (self._folder, self._disks.folder, self._machines):
+        self._run = run_folder(self._folder)
+        for folder in (self._folder, self._disks.folder, self._machines, self._run):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._run.stat().st_uid != os.getuid() or self._run.stat().st_mode & 0o077:
+            raise BackendError(f"{self._run} is not ours alone; set XDG_RUNTIME_DIR to a folder of your own")
         if self._memory is None:
             self._memory = _free_memory() // 2
-        self._run = run_folder(self._folder)
         self._cables = Cables(self._run, self._folder / "network.log")
         await self._cables.open()
         for pid_file in self._run.glob("*.pid"):
@@ -62,8 +66,11 @@ class QemuBackend:
 
     async def close(self, *, stop: bool) -> None:
         """End everything, or leave it running and let go."""
-        for process in list(self._running.values()):
-            await process.end() if stop else process.release()
+        processes = list(self._running.values())
+        if stop:
+            await asyncio.gather(*(process.end() for process in processes))
+        for process in processes:
+            process.release()
         self._running.clear()
         if stop:
             await self._cables.close()

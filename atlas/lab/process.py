@@ -77,16 +77,6 @@ async def launch(command: list[str]) -> None:
         raise BackendError(f"start failed: {' '.join(words)[:500] or process.returncode}")
 
 
-def live_pid(pid_file: Path) -> int | None:
-    """Return the pid in a QEMU's pid file if that very QEMU still runs."""
-    try:
-        pid = int(pid_file.read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if os.fsencode(pid_file) in words else None
-
-
 def write_record(path: Path, machine: Machine) -> None:
     """Keep what a machine was started with, for a lab that finds it running."""
     record = asdict(machine)

@@ -43,13 +43,14 @@ def load_handlers() -> None:
         importlib.import_module(f"atlas.lab.{name}")
 
 
-def make_backend(guests: str, directory: Path, clock: Clock) -> Backend:
+def make_backend(guests: str, directory: Path, clock: Clock, memory: int | None = None) -> Backend:
     """Return what carries the guests.
 
     Args:
         guests: `simulated` or `qemu`.
         directory: The lab's directory.
         clock: The lab's time.
+        memory: MiB for all real guests together; None takes half of what is free.
 
     Raises:
         ValueError: for another word.
@@ -58,7 +59,10 @@ def make_backend(guests: str, directory: Path, clock: Clock) -> Backend:
         from atlas.lab.simulated import SimulatedBackend
 
         return SimulatedBackend(clock.now, boot_seconds=20 * clock.scale)
-    del directory  # the kinds that keep files will need it
+    if guests == "qemu":
+        from atlas.lab.machines import QemuBackend
+
+        return QemuBackend(directory / "guests", memory)
     raise ValueError(f"unknown kind of guests {guests!r}: simulated or qemu")
 
 
@@ -128,6 +132,7 @@ async def serve(
     latency: str = "realistic",
     port: int = 0,
     backend: Backend | None = None,
+    memory: int | None = None,
 ) -> Server:
     """Start a lab in this process and loop.
 
@@ -138,6 +143,7 @@ async def serve(
         latency: A name of clock.PROFILES.
         port: The port on 127.0.0.1; 0 takes a free one.
         backend: Another carrier of guests than the one of that name.
+        memory: MiB for all real guests together; None takes half of what is free.
     """
     from aiohttp import web
 
@@ -149,7 +155,7 @@ async def serve(
     load_handlers()
     context = server_context(directory)
     clock = Clock(latency)
-    carrier = backend or make_backend(guests, directory, clock)
+    carrier = backend or make_backend(guests, directory, clock, memory)
     await carrier.open()
     lab = Lab(carrier, clock, directory)
     file = directory / SECRETS_FILE

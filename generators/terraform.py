@@ -111,7 +111,7 @@ def _common(subject: Subject, values: Mapping[str, Value]) -> dict[str, Any]:
     return {
         "vmid": subject.lease.vmid,
         "node": values.get("node") or subject.lease.node,
-        "description": values.get("description"),
+        "description": _notes(subject, values),
         "tags": values.get("tags") or (),
         "pool": values.get("pool"),
         "protection": bool(values.get("protection")),

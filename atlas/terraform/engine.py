@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from atlas.compare import Subject, compare, subjects
-from atlas.errors import PartlyDone, StalePlan, Unreachable
+from atlas.errors import PartlyDone, SpecError, StalePlan, Unreachable
 from atlas.events import Emitter, EventType, Stage
 from atlas.generators.terraform import PROVIDER, generate
 from atlas.plan import Action, Change, Plan, by_key
@@ -114,7 +114,12 @@ class TerraformEngine:
         Raises:
             StalePlan: More would change than was approved.
         """
-        everyone, expected = subjects(work), compare(work)
+        everyone = subjects(work)
+        try:
+            expected = compare(work)
+        except SpecError as refused:
+            said = "; ".join(d.summary for d in refused.diagnostics)
+            raise StalePlan(f"the cluster has changed since the plan was made: {said}", "plan again") from refused
         space.clean()
         space.lay(work.folder / "bundle", plan.bundle)
         space.reconcile(everyone)

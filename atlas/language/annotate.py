@@ -1,0 +1,214 @@
+"""Tokens to items: words become concepts, numbers and units become values, versions join their system or software."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atlas.language.lexer import Token, tokens
+from atlas.language.words import Entry, Words, corrected, split, words
+from atlas.units import GIB
+
+_MIB = {"MiB": 1, "GiB": GIB, "TiB": GIB * GIB}
+_PUNCT = {",": "COMMA", ";": "STOP", ".": "STOP", "\n": "STOP", "?": "STOP", "!": "STOP", ":": "COLON", "(": "OPENP"}
+_PUNCT |= {
+    ")": "CLOSEP",
+    "+": "AND",
+    "&": "AND",
+    "=": "COLON",
+    "/": "SLASH",
+    "\u2013": "DASH",
+    "\u2014": "DASH",
+    "-": "DASH",
+}
+_COUNTED = frozenset(
+    {"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC", "ROLE", "SW", "OS", "TIMES", "DATA"}
+)
+_GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
+_ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A concept of the text: its tag, its value, its words as written, and whether they were misspelt."""
+
+    tag: str
+    value: Any
+    text: str
+    start: int
+    guessed: bool = False
+
+    @property
+    def low(self) -> str:
+        """The words in lower case."""
+        return self.text.lower()
+
+
+def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> list[Item]:
+    """Return the items of a text.
+
+    Args:
+        text: What was said.
+        software: Further names of software, by each word for it.
+        names: Names of the draft's guests; they are never anything else.
+    """
+    table = words()
+    listed = list(tokens(text, table.lexer))
+    items: list[Item] = []
+    i = 0
+    while i < len(listed):
+        item, used = _one(listed, i, table, software, names)
+        if item is not None:
+            items.append(item)
+        i += used
+    return _joined(items, table)
+
+
+def _one(
+    listed: list[Token], i: int, table: Words, software: Mapping[str, str], names: frozenset[str]
+) -> tuple[Item | None, int]:
+    token = listed[i]
+    if token.kind == "WORD":
+        if token.low in names:
+            return Item("NAME", token.low, token.text, token.start), 1
+        for length in range(min(table.longest, len(listed) - i), 0, -1):
+            run = listed[i : i + length]
+            if any(t.kind not in {"WORD", "VERSION", "NUM"} and t.text != "&" for t in run):
+                continue
+            phrase = tuple(t.low for t in run)
+            entry = _entry(phrase, table, software)
+            if entry is not None:
+                return Item(entry[0], entry[1], " ".join(t.text for t in run), token.start), length
+        return _word(token, table), 1
+    if token.kind == "PUNCT":
+        tag = _PUNCT.get(token.text)
+        return (Item(tag, None, token.text, token.start) if tag else None), 1
+    return Item(*_value(token, table), token.text, token.start), 1
+
+
+def _entry(phrase: tuple[str, ...], table: Words, software: Mapping[str, str]) -> Entry | None:
+    if len(phrase) == 1 and phrase[0] in software and phrase not in table.phrases:
+        return "SW", software[phrase[0]]
+    return table.phrases.get(phrase)
+
+
+def _word(token: Token, table: Words) -> Item:
+    word = token.low
+    if match := re.fullmatch(r"(.+?)[@=](\d[\w.]*)", word):
+        entry = table.phrases.get((match[1],))
+        if entry and entry[0] == "SW":
+            return Item("SWV", (entry[1], match[2]), token.text, token.start)
+    if match := re.fullmatch(r"([a-zé]+)-?(\d[\d.]*)", word):
+        entry = table.phrases.get((match[1],))
+        if entry and entry[0] == "OS" and match[1] != "win":
+            return Item("OSV", f"{entry[1]}-{match[2]}", token.text, token.start)
+        if match[1] in {"net", "eth", "nic"}:
+            return Item("NICINDEX", int(float(match[2])), token.text, token.start)
+        if match[1] == "vlan":
+            return Item("VLANNUM", int(float(match[2])), token.text, token.start)
+        if match[1] == "vmbr":
+            return Item("VMBR", token.text, token.text, token.start)
+    if word in table.units:
+        return Item("UNIT", table.units[word], token.text, token.start)
+    if _GPU.fullmatch(word):
+        return Item("GPUMODEL", token.text, token.text, token.start)
+    if word in table.filler:
+        return Item("FILL", None, token.text, token.start)
+    if (right := corrected(word)) is not None:
+        entry = table.phrases.get((right,))
+        tag, value = entry or ("FILL", None)
+        return Item(tag, value, token.text, token.start, guessed=True)
+    return Item("WORD", token.text, token.text, token.start)
+
+
+def _value(token: Token, table: Words) -> tuple[str, Any]:
+    text = token.low
+    match token.kind:
+        case "SIZE":
+            number, unit = re.fullmatch(r"(-?[\d.,]+)\s?(\D+)", text).groups()  # type: ignore[union-attr]  # its shape
+            return "SIZE", (float(number.replace(",", ".")) * _MIB[table.units.get(unit, "TiB")])
+        case "NUM":
+            number = int(re.sub(r"\D+$", "", text))
+            return (_ORDINALS[number], None) if not text[-1].isdigit() and number in _ORDINALS else ("NUM", number)
+        case "CORESHORT":
+            return "CORESHORT", _number(text[:-1])
+        case "TIMES":
+            return "TIMES", int(re.sub(r"\D", "", text))
+        case "VERSION":
+            return "VERSION", text.lstrip("v")
+        case "QUOTED":
+            return "QUOTED", token.text[1:-1]
+        case "NAMES":
+            return "NAMES", _names(token.text)
+        case _:
+            return token.kind, token.text
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value == int(value) else value
+
+
+def _names(text: str) -> list[str]:
+    match = re.fullmatch(r"(.*?)[\[{]?(\d+)(?:\.\.+|-|:)(\d+)[\]}]?", text)
+    if match is None:
+        return [text]
+    first, last = int(match[2]), int(match[3])
+    width = len(match[2]) if match[2].startswith("0") else 0
+    return [f"{match[1]}{n:0{width}d}" for n in range(first, min(last, first + 999) + 1)]
+
+
+def _joined(items: list[Item], table: Words) -> list[Item]:
+    """Join what only has a meaning together: numbers with units, systems and software with versions."""
+    out: list[Item] = []
+    i = 0
+    while i < len(items):
+        item, rest = items[i], items[i + 1 : i + 4]
+        tags = [r.tag for r in rest] + ["", "", ""]
+        fraction = table.fractions.get(tuple(split(item.low)))
+        if fraction is not None:
+            skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
+            if tags[skip] == "UNIT":
+                out.append(Item("SIZE", fraction * _MIB[rest[skip].value], item.text, item.start))
+                i += skip + 2
+                continue
+        if item.tag == "NUM" and tags[0] == "UNIT":
+            out.append(Item("SIZE", float(item.value) * _MIB[rest[0].value], f"{item.text} {rest[0].text}", item.start))
+            i += 2
+            continue
+        if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags)):
+            version = str(rest[skip - 1].value)
+            if item.tag == "OS":
+                out.append(Item("OSV", f"{item.value}-{version}", item.text, item.start))
+            else:
+                out.append(Item("SWV", (item.value, version), item.text, item.start))
+            i += skip + 1
+            continue
+        if item.tag == "OS":
+            item = Item("OSV", item.value, item.text, item.start, item.guessed)
+        elif item.tag == "SW":
+            item = Item("SWV", (item.value, None), item.text, item.start, item.guessed)
+        elif item.tag == "UNIT":
+            item = Item("FILL", None, item.text, item.start)
+        out.append(item)
+        i += 1
+    return out
+
+
+def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
+    """Return how far behind a system or software its version stands; 0 if there is none."""
+    if item.tag == "OS" and "-" in str(item.value):
+        return 0
+    at = 1 if tags[0] == "VERSION" and rest[0].text.lower() not in {"version", "release", "v"} else 0
+    for skip in (0, 1):
+        if skip and (not rest or rest[0].low not in {"version", "versione", "versión", "release", "v"}):
+            break
+        if tags[skip] == "VERSION" and isinstance(rest[skip].value, str):
+            return skip + 1
+        if tags[skip] == "NUM" and rest[skip].text.isdigit():
+            if item.tag == "OS":
+                return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
+            return skip + 1 if tags[skip + 1] not in _COUNTED else 0
+    return at

@@ -1,0 +1,151 @@
+"""The grammar of facts: patterns over concepts, and what makes facts of what they match; the first that fits wins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from atlas.language import facts as f
+from atlas.language.annotate import Item
+from atlas.language.facts import NAMELIKE, Fact, Maker, values
+
+_Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
+_IS = "(COLON|OF|IS|ON|A|TO|WITH|FILL|CHANGE)"
+_LIST = "((COMMA|AND|COMMA AND|SLASH)? {})*"
+_ADDRS = f"ADDR {_LIST.format('(ADDR|LASTPART)')}"
+_PORTS = f"(NUM|PORTPROTO) {_LIST.format('(PORT)? (NUM|PORTPROTO)')} (UDP)?"
+_SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
+_GW_IS = "(COLON|ON|A|FILL|IP|TO)"
+
+RULES: tuple[tuple[str, Maker], ...] = (
+    # size
+    ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)? (TIMES|NUM) CORES", f.sockets),
+    ("NUM SOCKETS", f.said("cpu.sockets", "NUM")),
+    ("(NUM|VERSION) (FILL)? CORES", lambda i: [Fact("cpu.cores", f.whole(i[0].value))]),
+    (f"CORES {_IS}? NUM", f.said("cpu.cores", "NUM")),
+    ("CORESHORT", f.said("cpu.cores", "CORESHORT")),
+    ("(NO) SWAP", f.fixed("swap", 0)),
+    (f"SWAP {_IS}? (SIZE|NUM)", lambda i: [Fact("swap", i[-1].value)]),
+    ("(SIZE|NUM) (OF)? SWAP", lambda i: [Fact("swap", i[0].value)]),
+    ("NO BALLOON", f.fixed("balloon", 0)),
+    (f"BALLOON {_IS}? SIZE", f.said("balloon", "SIZE")),
+    ("(SIZE|NUM) (OF)? MEMORY", f.memory),
+    (f"MEMORY {_IS}? (SIZE)", f.memory),
+    ("MEMORY (COLON)? NUM", f.memory),
+    # mounts come before disks: a volume that is mounted is no disk
+    ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL)* PATH (READONLY)?", f.mount),
+    ("PATH (HOSTWORD)? MOUNT (A|ON|AS)? PATH (READONLY)?", f.mount),
+    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT (ON|A|TO|AS)* PATH", f.mount),
+    ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
+    ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
+    # disks
+    (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
+    (f"{_Q}* (DISK|ROOT) (DISK)? {_IS}* SIZE", f.disks),
+    (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
+    ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
+    ("(MORE|SECOND|THIRD|DATA|A)+ (DATA)? DISK", f.no_size),
+    # placement
+    ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
+    ("SPREAD", f.fixed("spread", True)),
+    ("APART", f.fixed("apart", True)),
+    (f"(ON)? (A)? NODEWORD (COLON)? {NAMELIKE}", f.name("node")),
+    ("(NO)? HA", f.feature("ha")),
+    (f"POOL (COLON)? {NAMELIKE}", f.name("pool")),
+    (
+        "(FULL|LINKED) CLONE (OF|FOR)* (A)? TEMPLATE (VMID)? NUM",
+        lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
+    ),
+    ("(FULL|LINKED) CLONE", lambda i: [Fact("clone", i[0].tag.lower())]),
+    ("NO (A)? (FULL|LINKED) (FILL|CLONE|NUM)", lambda _: []),
+    ("TEMPLATE (VMID|COLON)* NUM", f.said("template", "NUM")),
+    (f"TEMPLATE (COLON|NAMED)? {NAMELIKE}", f.name("template")),
+    ("CLONE (OF)? (A)? (KIND|VMID)? NUM", f.said("template", "NUM")),
+    ("VMID (COLON|FILL)? NUM ((COMMA|AND) NUM)*", lambda i: [Fact("vmid", values(i, "NUM"))]),
+    ("VMID (COLON)? NUM (DASH|TO) NUM", lambda i: [Fact("vmid", list(range(i[-3].value, i[-1].value + 1)))]),
+    # network
+    ("NETWORK (COLON|FILL|IP)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
+    ("NETWORK (COLON|FILL|IP)? ADDR", f.subnet),
+    ("NETMASK (COLON|OF)? ADDR", f.netmask),
+    ("NETMASK (COLON|OF)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
+    ("NO (A)? GATEWAY", f.fixed("gateway", None)),
+    ("GATEWAY NO", f.fixed("gateway", None)),
+    (f"GATEWAY {_GW_IS}* (ADDR|LASTPART)", f.gateway),
+    (f"DNS {_IS}? {_ADDRS}", lambda i: [Fact("dns", [str(v) for v in values(i, "ADDR")])]),
+    (f"SEARCH {_IS}? (WORD|QUOTED|NAME|HTTP)", f.name("search")),
+    (f"MTU {_IS}? NUM", f.said("mtu", "NUM")),
+    ("(MAC)? (COLON)? MACADDR", lambda i: [Fact("mac", i[-1].value)]),
+    ("(FIREWALLED)", f.fixed("firewall", True)),
+    ("VLANNUM", f.said("vlan", "VLANNUM")),
+    ("VLAN (OPENP|COLON|VMID|NUMBER|FILL|OF)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
+    ("TAG NUM", f.said("vlan", "NUM")),
+    ("NO VLAN", f.fixed("vlan", None)),
+    ("(BRIDGE)? (COLON)? VMBR", lambda i: [Fact("bridge", i[-1].text)]),
+    ("BRIDGE (COLON)? (WORD|NAME)", f.name("bridge")),
+    ("NICINDEX", f.said("nic", "NICINDEX")),
+    ("(A)? (FIRST) NIC", f.fixed("nic", 0)),
+    ("(A)? (SECOND) NIC", f.fixed("nic", 1)),
+    ("(A)? (THIRD) NIC", f.fixed("nic", 2)),
+    ("NIC NUM", lambda i: [Fact("nic", max(0, int(i[-1].value) - 1))]),
+    ("NO DHCP", f.fixed("static", True)),
+    ("DHCP", f.fixed("dhcp", True)),
+    ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", f.addresses),
+    ("(STATIC|IP|COLON|A)* ADDR (TO|DASH) (ADDR|LASTPART) (PREFIXLEN)?", f.addresses),
+    ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
+    (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
+    ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
+    ("STATIC (IP)?", f.fixed("static", True)),
+    # access
+    ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
+    (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", f.ports),
+    (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL)* OPEN", f.ports),
+    (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", f.ports),
+    ("(PORTPROTO) (FILL)* OPEN", f.ports),
+    (f"USER (COLON|NAMED|A)* {NAMELIKE}", f.name("user.name")),
+    ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
+    # features
+    ("(NO)? (ONBOOT)", f.feature("start.on_boot")),
+    ("ORDER (COLON|FILL)? NUM", f.said("start.order", "NUM")),
+    ("UNPRIVILEGED", f.fixed("unprivileged", True)),
+    ("NO (A)? PRIVILEGED", f.fixed("unprivileged", True)),
+    ("PRIVILEGED", f.fixed("unprivileged", False)),
+    ("(NO)? NESTING", f.feature("features.nesting")),
+    ("(NO)? KEYCTL", f.feature("features.keyctl")),
+    ("(NO)? FUSE", f.feature("features.fuse")),
+    ("(NO)? UEFI", f.feature("efi")),
+    ("(NO)? SECUREBOOT", f.feature("secure_boot")),
+    ("(NO)? TPM (VERSION)?", f.feature("tpm")),
+    ("Q35", f.fixed("machine", "q35")),
+    ("(NO)? NUMA", f.feature("numa")),
+    ("AGENT", f.fixed("agent", True)),
+    ("(NO)? PROTECTION", f.feature("protection")),
+    ("(SNAPSHOT)", f.fixed("snapshot", True)),
+    ("(NO)? (DAILY|WEEKLY|MONTHLY)? BACKUP (FILL|COLON|OF)? (DAILY|WEEKLY|MONTHLY)?", f.backup),
+    ("CPUTYPE (COLON|FILL)? (NOUN|WORD)", f.cpu_type),
+    ("CPUTYPE", f.cpu_type),
+    ("(GPU)+ (A|FILL)? (GPUMODEL|WORD)+ (NUM|WORD)?", f.gpu),
+    ("(A)? GPUMODEL (NUM|WORD)? (GPU)?", f.gpu),
+    ("(A)? GPU", f.gpu),
+    # what runs on it
+    ("(NO|REMOVE) (A)? SWV", f.software),
+    ("OSV", lambda i: [Fact("image", i[0].value)]),
+    ("SWV", f.software),
+    ("INSTALL (COLON|FILL|A)? WORD", lambda i: [Fact("software", i[-1].low, "add")]),
+)
+
+
+def _packed(text: str) -> str:
+    """Turn a pattern over tags into one over the tags' line, where a blank follows every tag."""
+    return re.sub(r"\s+|([A-Z][A-Z0-9]*)", lambda m: f"(?:{m[1]}[ ])" if m[1] else "", text)
+
+
+COMPILED = tuple((re.compile(_packed(text)), make) for text, make in RULES)
+
+
+def match(items: Sequence[Item], line: str, offset: int, at: int) -> tuple[list[Fact], int] | None:
+    """Return the facts of the first rule that fits at an item, and how many items it takes."""
+    for rule, make in COMPILED:
+        found = rule.match(line, offset)
+        if found and found.end() > offset:
+            taken = found.group().count(" ")
+            return make(items[at : at + taken]), taken
+    return None

@@ -1,0 +1,117 @@
+"""Naming: `called web1 and web2`, `prefix sensor`, `rename app to api`."""
+
+from __future__ import annotations
+
+from atlas.language import meeting
+from atlas.language.draft import Finding
+from atlas.language.reading import _NAMES, Reading, values_of
+from atlas.language.subjects import Subject, subject_at
+
+
+def named(r: Reading, i: int) -> int:
+    """Take `called web1 and web2`: names for the guests that are spoken of."""
+    at = i + 1
+    while r.tag(at) in {"COLON", "ALL", "IT", "A"} or (
+        r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "be", "is"}
+    ):
+        at += 1
+    names, end = _names(r, at)
+    if not names:
+        return 1
+    if r.tag(i - 1) == "HEADING":
+        r.draft.stack = names[0]
+        return end - i
+    if not r.subjects and not r.old:
+        meeting.create(r, Subject(count=r.count, names=names))
+        r.count = None
+        return end - i
+    _give(r, names, r.scope, rename=False)
+    return end - i
+
+
+def prefix(r: Reading, i: int) -> int:
+    """Take `prefix sensor`: the beginning of names."""
+    at = i + 1
+    while r.tag(at) in {"COLON", "A", "FILL", "ALL", "WITH"}:
+        at += 1
+    if r.tag(at) not in _NAMES | {"FILL", "DNS", "MOUNT", "CHECK"}:
+        return 1
+    for g in r.scope or r.everyone():
+        r.draft.guests[g].prefix = values_of(r.items[at : at + 1])[0].rstrip("-_")
+    r.apply.notes.append("name")
+    return at + 1 - i
+
+
+def rename(r: Reading, i: int) -> int:
+    """Take `rename app to api`."""
+    at = i + 1
+    subject = subject_at(r.items, at, bare=True)
+    found = r.find(subject) if subject else []
+    if subject and (found or subject.it):
+        at += subject.length
+    elif r.tag(at) in _NAMES | {"IT", "ALL"}:
+        found = r.scope if r.tag(at) in {"IT", "ALL"} else []
+        at += 1
+    found = found or r.scope
+    while r.tag(at) in {"TO", "ON", "AS", "FOR", "FILL", "A"}:
+        at += 1
+    names, end = _names(r, at)
+    if not names:
+        return 0
+    if not found:
+        r.ask("target", "Which guest should be renamed?")
+    _give(r, names, found, rename=True)
+    return end - i
+
+
+def _names(r: Reading, at: int) -> tuple[list[str], int]:
+    """Return the names listed at an item, and where they end."""
+    names: list[str] = []
+    while at < len(r.items):
+        tag = r.tag(at)
+        taken = tag in _NAMES or (
+            tag in {"FILL", "OSV", "CHECK", "DNS", "HA", "BALLOON", "MOUNT", "POOL", "BIG"} and not names
+        )
+        if r.items[at].guessed:
+            taken = True
+        if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
+            break
+        names += [str(n) for n in values_of(r.items[at : at + 1])]
+        at += 1
+        joint = at
+        while r.tag(joint) in {"COMMA", "AND", "SLASH"}:
+            joint += 1
+        listed = r.tag(joint) in {"WORD", "NAME", "NAMES", "QUOTED"} or (
+            joint > at and r.tag(joint) in {"ROLE", "SWV"} and r.tag(joint - 1) == "AND"
+        )
+        if joint > at and listed and (r.tag(joint - 1) == "AND" or _lists(r, joint)):
+            at = joint
+        elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"}:
+            break
+    return names, at
+
+
+def _lists(r: Reading, at: int) -> bool:
+    """Tell whether a word behind a comma is one more name of a list: nothing is said of it."""
+    return r.tag(at + 1) in {"COMMA", "AND", "STOP", "CLOSEP", "", "WITH", "WORD"} and (
+        r.tag(at) in {"NAMES", "QUOTED"} or not r.items[at].guessed
+    )
+
+
+def _give(r: Reading, names: list[str], scope: list[int], *, rename: bool) -> None:
+    r.apply.notes.append("name")
+    guests = r.draft.guests
+    unnamed = [g for g in range(len(guests)) if guests[g].name is None and guests[g].prefix is None]
+    if len(names) == 1 and len(scope) > 1:
+        for g in scope:
+            guests[g].prefix, guests[g].name = names[0], None
+        return
+    target = scope if len(names) == len(scope) else unnamed if len(names) == len(unnamed) else None
+    if target is None and rename and len(names) == 1 and len(scope) == 1:
+        target = scope
+    if target is None:
+        text = f"{len(scope)} guest{'s' if len(scope) != 1 else ''} and {len(names)} names: {', '.join(names)}"
+        r.draft.findings.append(Finding(kind="error", code="name_count_mismatch", text=text, fields=["count", "name"]))
+        return
+    for g, name in zip(target, names, strict=True):
+        guests[g].name, guests[g].prefix = name, None

@@ -1,0 +1,160 @@
+"""Where and what for: nodes and storages behind `on`, purposes behind `for`, tags, and what is to be checked."""
+
+from __future__ import annotations
+
+import re
+
+from atlas.language.facts import Fact
+from atlas.language.reading import _NAMES, Reading, is_storage, values_of
+from atlas.language.subjects import subject_at
+
+_URL = re.compile(r"(?:(https?)://)?[^/:]*(?::(\d+))?(/.*)?")
+
+
+def on(r: Reading, i: int) -> int:
+    """Take `on X` as a node or a storage, unless X is something else."""
+    at = i + 1
+    while r.tag(at) in {"A", "STORAGE"} or (r.tag(at) == "FILL" and r.tag(i) != "TO"):
+        at += 1
+    marked = any(r.tag(k) == "STORAGE" for k in range(i, at))
+    if r.tag(at) == "FAST":
+        return fast(r, at) + at - i
+    item = r.items[at] if at < len(r.items) else None
+    if item is None or item.tag not in {"WORD", "QUOTED", "DATA", "ROOT"} or r.tag(i) == "OF":
+        return 0
+    name = str(item.value) if item.tag == "QUOTED" else item.text
+    if item.tag in {"DATA", "ROOT"} and r.tag(at + 1) == "DISK":
+        return 0
+    if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
+        return 0
+    storage = marked or r.tag(at + 1) == "STORAGE" or is_storage(name)
+    after_disk = i > 0 and r.tag(i - 1) in {"DISK", "SIZE", "ROOT", "NUM"}
+    if not storage and after_disk and not re.search(r"^(?:pve|node|host|prox|hv)", name, re.IGNORECASE):
+        storage = True
+    if storage and not after_disk:
+        r.apply.disk = None
+    r.state(Fact("storage" if storage else "node", name), r.ahead(at + 1))
+    return at + 1 - i + (r.tag(at + 1) == "STORAGE")
+
+
+def storage(r: Reading, i: int) -> int:
+    """Take `storage tank`."""
+    at = i + 1
+    while r.tag(at) in {"COLON", "ON", "A"}:
+        at += 1
+    if r.tag(at) in {"WORD", "QUOTED"}:
+        r.apply.disk = None if r.tag(i - 1) != "DISK" else r.apply.disk
+        r.state(Fact("storage", values_of(r.items[at : at + 1])[0]), r.ahead(at + 1))
+        return at + 1 - i
+    return 0
+
+
+def fast(r: Reading, i: int) -> int:
+    """Ask which storage `the fast storage` is."""
+    guests = r.ahead(i) or r.scope
+    r.ask("storage", f"Which storage is {r.items[i].text!r}? Give its name.", guests)
+    r.apply.notes.append("storage")
+    return 1
+
+
+def purpose(r: Reading, i: int) -> int:
+    """Take `for k3s` as what a guest is for: its role, and nothing to install."""
+    subject = subject_at(r.items, i + 1, bare=True)
+    if subject is None or subject.count is not None or subject.kind or r.find(subject):
+        return 0
+    word = subject.role or (subject.names[0] if subject.names else "")
+    for g in r.scope:
+        if g >= r.old and word and r.draft.guests[g].role in {"", "server", "box", "machine", "host", "instance"}:
+            r.draft.guests[g].role = word
+    if subject.old:
+        r.ask("target", f"Which guest is meant by {subject.words!r}? I know only what you say here.", r.scope)
+    return 1 + subject.length
+
+
+def tags(r: Reading, i: int) -> int:
+    """Take `tag it storage and prod`."""
+    if r.tag(i + 1) == "NUM":
+        return 0
+    at = i + 1
+    while r.tag(at) in {"IT", "COLON", "A", "WITH", "ALL", "AS", "FOR"} or (
+        r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "as"}
+    ):
+        at += 1
+    tags: list[str] = []
+    while r.tag(at) in _NAMES | {"FILL", "CHECK", "DNS", "HA", "DAILY", "OSV", "ONBOOT", "FAST"} and at < len(r.items):
+        tags.append(values_of(r.items[at : at + 1])[0].lower())
+        at += 1
+        joint = at
+        while r.tag(joint) in {"COMMA", "AND"}:
+            joint += 1
+        if joint == at or r.tag(joint) not in {"WORD", "ROLE", "NAME", "QUOTED"} or not _short(r, joint):
+            break
+        at = joint
+    scope = r.ahead(at)
+    for tag in tags:
+        r.state(Fact("tags", tag, "add"), scope)
+    return at - i if tags else 0
+
+
+def _short(r: Reading, at: int) -> bool:
+    return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}
+
+
+def check(r: Reading, i: int) -> int:  # noqa: PLR0912  one branch for each kind of check
+    """Read what is to be checked: everything up to the end of the sentence, or the next thing to do."""
+    end = i + 1
+    while end < len(r.items) and r.tag(end) not in {"STOP", "OPEN", "INSTALL", "CLOSEP", "ADD"}:
+        if r.tag(end) == "COMMA" and end > i + 2:
+            break
+        end += 1
+    if r.tag(i) in {"PORT", "HTTP", "HTTPS"}:
+        stop = next((k for k in range(i, end) if r.tag(k) == "ANSWER"), None)
+        if stop is None or any(r.tag(k) in {"COMMA", "AND"} for k in range(i, stop)):
+            return 0
+        end = max(end, stop + 1)
+    window = r.items[i:end]
+    tags = {item.tag for item in window}
+    checks: list[dict[str, object]] = []
+    quoted = next((item for item in window if item.tag == "QUOTED"), None)
+    ports = [
+        item.value
+        for k, item in enumerate(window)
+        if item.tag == "NUM" and (k == 0 or window[k - 1].tag in {"PORT", "ON", "COLON", "AND"})
+    ]
+    url = next((item.text for item in window if item.tag == "URL"), None)
+    path = next((item.text for item in window if item.tag == "PATH"), None)
+    if quoted is not None and not tags & {"HTTP", "HTTPS"}:
+        checks.append({"command": str(quoted.value)})
+    elif url is not None:
+        match = _URL.fullmatch(url)
+        checks.append(
+            {
+                "http": {
+                    "scheme": match[1] or "http",
+                    **({"port": int(match[2])} if match[2] else {}),
+                    **({"path": match[3]} if match[3] else {}),
+                }
+            }
+            if match
+            else {}
+        )
+    elif tags & {"HTTP", "HTTPS"} or path is not None:
+        scheme = "https" if "HTTPS" in tags else "http"
+        checks.append(
+            {"http": {"scheme": scheme, **({"port": ports[0]} if ports else {}), **({"path": path} if path else {})}}
+        )
+    elif "SERVICE" in tags or ("RUNNING" in tags and tags & {"SWV", "WORD"}):
+        at = next((item for item in window if item.tag in {"SWV", "WORD", "NAME", "QUOTED"}), None)
+        if at is not None:
+            checks.append({"service": at.text.lower()})
+    elif ports and tags & {"PORT", "ANSWER", "REACH"}:
+        checks += [{"port": port} for port in ports]
+    elif "SWV" in tags:
+        checks += [{"service": item.text.lower()} for item in window if item.tag == "SWV"]
+    if not checks:
+        return 0
+    there = any(item.low in {"there", "lì", "dort", "allí", "là"} for item in window)
+    scope = None if there else r.ahead(i)
+    for check in checks:
+        r.state(Fact("checks", check, "add"), scope)
+    return end - i

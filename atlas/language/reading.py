@@ -1,0 +1,228 @@
+"""Reading one message: a walk over its items that finds subjects, keeps the scope and applies facts to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from atlas.language import grammar, meeting
+from atlas.language.annotate import Item
+from atlas.language.draft import Draft, Question
+from atlas.language.facts import Fact
+from atlas.language.scope import Applier
+from atlas.language.subjects import Subject, role_word, subject_at
+
+_STORAGE = re.compile(
+    r"lvm|zfs|ceph|rbd|nfs|tank|pool|ssd|nvme|hdd|data|store|storage|local|san|iscsi|flash|disk|vol", re.IGNORECASE
+)
+_CORRECTS = re.compile(
+    r"\b(?:no wait|sorry|i mean|i meant|actually|rather|correction|scratch that|anzi|nein|pardon|better)\b"
+)
+_NAMES = frozenset(
+    {"WORD", "NAME", "ROLE", "QUOTED", "NAMES", "SWV", "NOUN", "GATEWAY", "STORAGE", "BACKUP", "DATA", "ROOT", "KIND"}
+)
+_DATABASES = frozenset({"postgresql", "mysql", "mariadb", "mongodb"})
+_HARD = frozenset({"STOP", "COMMA", "CLOSEP"})
+
+
+class Reading:
+    """The state of the walk over one message.
+
+    Args:
+        items: The message.
+        draft: A copy of the draft that the message changes.
+    """
+
+    def __init__(self, items: Sequence[Item], draft: Draft, text: str) -> None:
+        self.items, self.draft = list(items), draft
+        self.draft_errors, self.draft_questions = list(draft.findings), list(draft.questions)
+        self.offsets: list[int] = []
+        line = ""
+        for item in self.items:
+            self.offsets.append(len(line))
+            line += item.tag + " "
+        self.line = line
+        self.old = len(draft.guests)
+        self.apply = Applier(draft, correcting=bool(_CORRECTS.search(text.lower())))
+        self.scope: list[int] = list(draft.focus) if draft.focus else list(range(self.old))
+        self.family: list[int] = []  # a group whose members are being told apart one by one
+        self.told: set[int] = set()
+        self.joinable = False  # whether nothing was said since the last subject
+        self.subjects: list[list[int]] = []
+        self.pending: list[Fact] = []
+        self.parens: list[list[int]] = []
+        self.count: int | None = None
+        self.adding = self.removing = self.more = False
+        self.weak = False
+        self.unknown: list[str] = []
+
+    # looking around
+    def tag(self, i: int) -> str:
+        """Return the tag at an item, or nothing behind the end."""
+        return self.items[i].tag if 0 <= i < len(self.items) else ""
+
+    def clause_end(self, i: int) -> int:
+        """Return where the clause ends that an item stands in."""
+        while i < len(self.items) and self.tag(i) not in _HARD:
+            i += 1
+        return i
+
+    def find(self, subject: Subject) -> list[int]:
+        """Return the guests of the draft that a subject refers to."""
+        guests = self.draft.guests
+        words = {w.lower() for w in (*subject.names, subject.role) if w}
+        named = [g for g, x in enumerate(guests) if x.name and x.name.lower() in words]
+        if named:
+            return named
+        role = role_word(subject.role)
+        same = [g for g, x in enumerate(guests) if role and role in {role_word(x.role), role_word(x.prefix or "")}]
+        if not same and subject.software and not subject.names:
+            wanted = subject.software.partition("@")[0]
+            has = [
+                g for g, x in enumerate(guests) if wanted in (s.partition("@")[0] for s in x.fields.get("software", []))
+            ]
+            same = has if has and not subject.indefinite else same
+        if not same and role == "db" and not subject.indefinite and subject.count is None:
+            same = [
+                g
+                for g, x in enumerate(guests)
+                if _DATABASES & {s.partition("@")[0] for s in x.fields.get("software", [])}
+            ]
+        return same
+
+    def ahead(self, i: int) -> list[int] | None:
+        """Return the guests that the rest of the clause says its facts are for: `… on the db`, `… on all`."""
+        end = self.clause_end(i)
+        for k in range(i, end):
+            if self.tag(k) == "ALL" and self.items[k].low != "them":
+                return self.everyone()
+            if self.tag(k) in {"AND", "OPEN", "CHECK"} and k > i:
+                return None
+            if self.tag(k) in {"ON", "TO", "FOR", "OF"}:
+                at = k + 1
+                if self.tag(at) == "ALL":
+                    return self.everyone()
+                subject = subject_at(self.items, at, bare=True)
+                if subject and (found := self.find(subject)):
+                    return self.picked(found, subject)
+                if subject and self.tag(k) != "FOR" and subject.indefinite is False and subject.ordinal is not None:
+                    return self.picked(self.family or self.scope, subject)
+        return None
+
+    def picked(self, found: list[int], subject: Subject) -> list[int]:
+        """Return those of some guests that an ordinal picks."""
+        if subject.ordinal is None or not found:
+            return found
+        at = subject.ordinal if subject.ordinal >= 0 else len(found) - 1
+        return [found[at]] if at < len(found) else found
+
+    def everyone(self) -> list[int]:
+        """Return all guests that the message can mean."""
+        new = list(range(self.old, len(self.draft.guests)))
+        return new or list(range(len(self.draft.guests)))
+
+    # the walk
+    def run(self) -> None:
+        """Walk over the message."""
+        from atlas.language.verbs import special
+
+        i = 0
+        while i < len(self.items):
+            used = special(self, i)
+            if not used:
+                used = self._subject(i) or self._fact(i)
+            if not used:
+                item = self.items[i]
+                if item.tag == "NUM":
+                    self.count = item.value
+                elif item.tag in {"WORD", "QUOTED"}:
+                    self.unknown.append(item.text)
+                used = 1
+            i += used
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.pending and not self.draft.guests and any(f.field != "storage" for f in self.pending):
+            meeting.create(self, Subject(count=self.count if self.count and self.count > 0 else None))
+        targets = sorted({g for s in self.subjects for g in s}) or self.scope or list(range(len(self.draft.guests)))
+        for fact in self.pending:
+            self.apply.apply(fact, targets, weak=bool(self.subjects))
+        if not targets and self.pending:
+            self.apply.notes += [f.field for f in self.pending]
+        self.draft.focus = [
+            g for g in (self.subjects[-1] if self.subjects else self.scope) if g < len(self.draft.guests)
+        ]
+
+    # subjects
+    def _subject(self, i: int) -> int:
+        subject = subject_at(self.items, i, bare=False)
+        if subject is None:
+            return 0
+        if self.count is not None and subject.count is None and not subject.times:
+            subject.count = self.count
+        self.count = None
+        return subject.length if meeting.meet(self, subject, i) else 0
+
+    # facts
+    def _fact(self, i: int) -> int:
+        matched = grammar.match(self.items, self.line, self.offsets[i], i)
+        if matched is None and self.tag(i) == "SIZE":
+            matched = [self._bare(float(self.items[i].value))], 1
+        if matched is None:
+            return 0
+        found, used = matched
+        scope = self.ahead(i + used)
+        for fact in found:
+            self.state(fact, scope)
+        return used
+
+    def _bare(self, size: float) -> Fact:
+        known = self.apply.said
+        scope = self.scope if self.subjects or self.old else []
+        has = any((g, "memory") in known for g in scope) or (
+            not scope and any(f.field == "memory" for f in self.pending)
+        )
+        return Fact("disk.any" if has else "memory", size)
+
+    def state(self, fact: Fact, scope: list[int] | None = None) -> None:
+        """Apply a fact to a scope, by default the present one; without any, it waits for its subject."""
+        target = scope
+        if target is None:
+            if not self.subjects and not (self.weak and self.scope):
+                self.pending.append(fact)
+                return
+            target = self._family_scope(fact)
+        else:
+            self.scope = target
+        self.apply.apply(fact, target, weak=self.weak and fact.op == "set")
+        if not self.parens:
+            self.joinable = False
+
+    def _family_scope(self, fact: Fact) -> list[int]:
+        """Return the whole family for a fact that no single member was told, once each has been spoken of."""
+        if not self.family or not self.comma or not set(self.family) <= self.told:
+            return self.scope
+        if any((g, fact.field) in self.apply.said for g in self.family if g not in self.scope):
+            return self.scope
+        return self.family
+
+    comma = False
+
+    def ask(self, field: str, text: str, guests: Sequence[int] = (), choices: Sequence[str] = ()) -> None:
+        """Add a question, once."""
+        if not any(q.field == field and q.guests == list(guests) for q in self.draft.questions):
+            self.draft.questions.append(Question(field=field, text=text, guests=list(guests), choices=list(choices)))
+
+
+def is_storage(name: str) -> bool:
+    """Tell whether a name sounds like a storage rather than a node."""
+    return bool(_STORAGE.search(name)) and not re.fullmatch(r"(?:pve|node|host)[\w-]*", name, re.IGNORECASE)
+
+
+def values_of(items: Sequence[Item]) -> list[Any]:
+    """Return the names that a run of items spells."""
+    out: list[Any] = []
+    for item in items:
+        out += item.value if item.tag == "NAMES" else [str(item.value) if item.tag == "QUOTED" else item.text]
+    return out

@@ -1,0 +1,53 @@
+"""What must not be done however it is asked for, and what needs a confirmation of its own."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from atlas.language.draft import Finding
+
+_DATA = re.compile(
+    r"(?:called|named|name[ds]?|tag(?:ged)?|hostname|ticket|mail|note|nom|nome|namens|llamada)\s*(?:it|is|says|as|:)?\s*"
+    r"[\"'`]?[\w-]+",
+    re.IGNORECASE,
+)
+_DESTROYS = (
+    "That destroys something that exists. I do it only for stacks of ATLAS, with `atlas destroy NAME`, after showing "
+    "what goes."
+)
+
+
+@cache
+def _table() -> tuple[tuple[tuple[str, re.Pattern[str], str], ...], tuple[re.Pattern[str], ...]]:
+    from importlib.resources import files
+
+    from ruamel.yaml import YAML
+
+    data = YAML(typ="safe").load((files("atlas.configs") / "refusals.yaml").read_text(encoding="utf-8"))
+    parts = {name: text.replace("\n", "") for name, text in data["parts"].items()}
+
+    def whole(text: str) -> re.Pattern[str]:
+        text = text.replace("\n", "")
+        for name, part in parts.items():
+            text = text.replace(f"{{{name}}}", part)
+        return re.compile(text)
+
+    refused = tuple((row["code"], whole(row["pattern"]), row["words"]) for row in data["refused"])
+    return refused, tuple(whole(text) for text in data["confirm"])
+
+
+def refusals(text: str) -> list[Finding]:
+    """Return what of a message is refused, or needs a confirmation.
+
+    Names and quoted passages are data: an instruction inside them is neither obeyed nor refused.
+    """
+    refused, confirm = _table()
+    outside = re.sub(r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|`(?![^`]*(?:curl|wget))[^`\n]*`", " quoted ", text)
+    plain = re.sub(r"\s+", " ", _DATA.sub(" named ", outside)).lower()
+    found = {
+        code: Finding(kind="refuse", code=code, text=words) for code, pattern, words in refused if pattern.search(plain)
+    }
+    if not found and any(pattern.search(re.sub(r"\s+", " ", outside).lower()) for pattern in confirm):
+        return [Finding(kind="confirm", code="destroys", text=_DESTROYS)]
+    return list(found.values())

@@ -1,0 +1,243 @@
+"""Applying facts to guests of the draft: what each field does, and what contradicts what was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas.language.draft import Draft, DraftGuest, Finding, Question
+from atlas.language.facts import Fact
+
+_LISTS = frozenset({"software", "tags", "open_ports", "ssh_keys", "checks", "mounts"})
+_NIC = frozenset({"bridge", "vlan", "gateway", "mtu", "mac", "firewall"})
+ASKED = {"image": "os", "cpu.cores": "cores", "memory": "memory", "node": "node", "vlan": "vlan", "bridge": "bridge"}
+ASKED |= {"gateway": "gateway", "template": "template", "addresses": "ip", "storage": "storage", "disk.root": "disk"}
+
+
+@dataclass(slots=True)
+class Applier:
+    """What was said in one message, applied to the draft guest by guest.
+
+    Args:
+        draft: The draft, which is changed.
+        changing: Whether the verb asks to change what there is, rather than to add to it.
+        correcting: Whether later words correct earlier ones (`no, rather …`).
+    """
+
+    draft: Draft
+    changing: bool = False
+    correcting: bool = False
+    nic: int = 0
+    disk: int | None = None
+    said: dict[tuple[int, str], tuple[Any, tuple[int, ...]]] = field(default_factory=dict)
+    prefixes: dict[int, int] = field(default_factory=dict)
+    static: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def apply(self, fact: Fact, scope: Sequence[int], *, weak: bool = False) -> None:
+        """Apply a fact to some guests.
+
+        Args:
+            fact: What was said.
+            scope: Positions of the guests in the draft.
+            weak: Whether what was said of single guests wins.
+        """
+        if fact.field == "nic":
+            self.nic = fact.value
+            for g in scope:
+                self._network(g)
+            return
+        self.notes.append(fact.field)
+        if fact.field in {"addresses", "addresses.from", "vmid"} and fact.value != []:
+            self._each(fact, scope)
+            return
+        for g in scope:
+            if weak and self._was_said(g, fact.field):
+                continue
+            self._conflict(fact, g, scope)
+            self._one(fact, g)
+
+    def _was_said(self, g: int, name: str) -> bool:
+        return (g, name) in self.said
+
+    def _conflict(self, fact: Fact, g: int, scope: Sequence[int]) -> None:
+        if fact.op != "set" or fact.field in _LISTS or fact.field in {"storage", "disk.any", "disk.root", "prefix"}:
+            self.said.setdefault((g, fact.field), (fact.value, tuple(scope)))
+            return
+        name = f"{fact.field}#{self.nic}" if fact.field in _NIC else fact.field
+        before = self.said.get((g, name))
+        self.said[g, name] = (fact.value, tuple(scope))
+        self.said[g, fact.field] = (fact.value, tuple(scope))
+        if before and before[0] != fact.value and before[1] == tuple(scope) and not self.correcting:
+            if g != scope[0]:
+                return
+            asked = ASKED.get(fact.field, fact.field)
+            text = f"two values were said for {asked}: {_show(before[0])} and {_show(fact.value)}"
+            self.draft.findings.append(Finding(kind="error", code="conflicting_values", text=text, fields=[fact.field]))
+            self.draft.questions.append(
+                Question(
+                    field=asked,
+                    guests=list(scope),
+                    text=f"Which {asked} do you want: {_show(before[0])} or {_show(fact.value)}?",
+                    choices=[_show(before[0]), _show(fact.value)],
+                )
+            )
+
+    def _one(self, fact: Fact, g: int) -> None:  # noqa: PLR0912  one branch for each kind of field
+        guest, name, value = self.draft.guests[g], fact.field, fact.value
+        fields = guest.fields
+        if name in _LISTS:
+            self._list(fields, name, value, fact.op)
+        elif name.startswith("disk."):
+            self._disk(g, name, value)
+        elif name == "storage":
+            self._storage(g, value)
+        elif name in _NIC:
+            self._network(g)[name] = value
+        elif name == "subnet":
+            fields["subnet"] = value
+            self._prefix(g, int(value.rpartition("/")[2]) if "/" in value else 24)
+        elif name == "prefix":
+            self._prefix(g, value)
+        elif name == "dhcp":
+            self._network(g)["address"] = "dhcp"
+        elif name == "static":
+            self.static.add(g)
+        elif name in {"dns", "search"}:
+            fields.setdefault("dns", {})["servers" if name == "dns" else "search"] = value
+        elif name == "apart":
+            fields["keep_apart"] = "apart"
+        elif name == "memory" and isinstance(value, str):
+            number = float(value.rstrip("?"))
+            fields["memory"] = number * 1024 if fields.get("memory", 0) >= 1024 and number < 512 else number
+        elif "." in name:
+            head, _, tail = name.partition(".")
+            inner = fields.get(head)
+            fields[head] = {**(inner if isinstance(inner, dict) else {}), tail: value}
+        else:
+            fields[name] = value
+
+    @staticmethod
+    def _list(fields: dict[str, Any], name: str, value: Any, op: str) -> None:
+        if name == "ssh_keys":
+            fields.setdefault("user", {}).setdefault("ssh_keys", []).append(value)
+            return
+        have = fields.setdefault(name, [])
+        if op == "set":
+            fields[name] = list(value)
+        elif op == "remove":
+            fields[name] = [x for x in have if str(x).partition("@")[0] != str(value).partition("@")[0]]
+        elif name == "software":
+            base = str(value).partition("@")[0]
+            same = [x for x in have if x.partition("@")[0] == base]
+            if not same or "@" in value:
+                fields[name] = [x for x in have if x not in same] + [value]
+        elif value not in have:
+            have.append(value)
+
+    def _network(self, g: int) -> dict[str, Any]:
+        networks = self.draft.guests[g].fields.setdefault("networks", [])
+        while len(networks) <= self.nic:
+            networks.append({})
+        network: dict[str, Any] = networks[self.nic]
+        return network
+
+    def _disk(self, g: int, name: str, value: Any) -> None:
+        disks = self.draft.guests[g].fields.setdefault("disks", [])
+        had = len(disks) if not self._was_new(g) else 0
+        if name == "disk.count":
+            while len(disks) < value:
+                disks.append({})
+            return
+        if not disks:
+            disks.append({})
+        if name == "disk.any" and "size" in disks[0] and (g, "disk.size") in self.said and not self.correcting:
+            disks.append({"size": value})
+            self.disk = len(disks) - 1
+        elif name in {"disk.any", "disk.root"}:
+            disks[0]["size"] = value
+            self.said[g, "disk.size"] = (value, ())
+            self.disk = 0
+        else:
+            size, place = value
+            if self.changing and (had > 1 or (place and place < len(disks))):
+                self.disk = place or len(disks) - 1
+                disks[self.disk]["size"] = size
+            else:
+                disks.append({} if size is None else {"size": size})
+                self.disk = len(disks) - 1
+            if size is None:
+                text = f"How large should the further disk of {label(self.draft.guests[g])} be?"
+                self.draft.questions.append(Question(field="disk", guests=[g], text=text))
+
+    def _was_new(self, g: int) -> bool:
+        return (g, "new") in self.said
+
+    def _storage(self, g: int, value: str) -> None:
+        disks = self.draft.guests[g].fields.setdefault("disks", [])
+        if not disks:
+            disks.append({})
+        for disk in [disks[self.disk]] if self.disk is not None and self.disk < len(disks) else disks:
+            disk["storage"] = value
+
+    def _prefix(self, g: int, prefix: int) -> None:
+        self.prefixes[g] = prefix
+        network = self._network(g)
+        address = str(network.get("address", ""))
+        if address and "/" not in address and address not in {"dhcp", "auto"}:
+            network["address"] = f"{address}/{prefix}"
+
+    def _each(self, fact: Fact, scope: Sequence[int]) -> None:
+        listed = list(fact.value) if isinstance(fact.value, list) else [fact.value]
+        if fact.field == "addresses.from" and fact.value:
+            listed = counted(str(fact.value), len(scope))
+        if fact.field == "vmid" and len(listed) == 1 and len(scope) > 1:
+            listed = [listed[0] + k for k in range(len(scope))]
+        if len(listed) != len(scope) and fact.field != "vmid":
+            if len(scope) == 1 and len(listed) > 1:
+                for k, address in enumerate(listed[: 1 + 15]):
+                    self.nic = k
+                    self._address(scope[0], address)
+                self.nic = 0
+                return
+            text = f"{len(listed)} address{'es were' if len(listed) != 1 else ' was'} said for {len(scope)} guests"
+            self.draft.findings.append(
+                Finding(kind="error", code="ip_count_mismatch", text=text, fields=["addresses", "count"])
+            )
+            return
+        for g, value in zip(scope, listed, strict=False):
+            self.said[g, "addresses"] = (value, tuple(scope))
+            if fact.field == "vmid":
+                self.draft.guests[g].fields["vmid"] = value
+            else:
+                self._address(g, value)
+
+    def _address(self, g: int, value: str) -> None:
+        prefix = self.prefixes.get(g)
+        self._network(g)["address"] = f"{value}/{prefix}" if prefix is not None and "/" not in value else value
+
+
+def counted(first: str, count: int) -> list[str]:
+    """Return consecutive addresses."""
+    from ipaddress import ip_address
+
+    head, slash, prefix = first.partition("/")
+    try:
+        start = ip_address(head)
+        return [f"{start + n}{slash}{prefix}" for n in range(count)]
+    except ValueError:
+        return [first] * count
+
+
+def label(guest: DraftGuest) -> str:
+    """Return what a person calls a guest."""
+    return guest.name or guest.prefix or guest.role or "the guest"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        from atlas.units import format_size
+
+        return format_size(int(value))
+    return str(value)

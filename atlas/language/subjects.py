@@ -1,0 +1,289 @@
+"""Subjects: the words that stand for guests, such as `two debian web servers`, `the db`, `vm llm01`, `web x3`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas.language.annotate import Item
+from atlas.language.facts import Fact
+
+_INDEFINITE = frozenset({"a", "an", "un", "una", "uno", "ein", "eine", "einen", "einer", "une"})
+_PLURALS = frozenset(
+    {
+        "macchine",
+        "macchine virtuali",
+        "contenitori",
+        "istanze",
+        "maschinen",
+        "virtuelle maschinen",
+        "virtuellen maschinen",
+        "contenedores",
+        "bilanciatori",
+    }
+)
+_SINGULAR_S = frozenset(
+    {"vps", "dns", "kubernetes", "k8s", "k3s", "nfs", "ops", "postgres", "jenkins", "windows", "alles"}
+)
+_ORDINAL = {"FIRST": 0, "SECOND": 1, "THIRD": 2, "LAST": -1}
+_HEADS = frozenset({"KIND", "NOUN", "ROLE", "SWV", "NODEWORD"})
+_ADJECTIVES = frozenset(
+    {"DNS", "BACKUP", "GATEWAY", "STORAGE", "MOUNT", "CHECK", "NETWORK", "DATA", "USER", "POOL", "TEMPLATE", "SEARCH"}
+)
+_ALIASES = {
+    "database": "db",
+    "datenbank": "db",
+    "base de datos": "db",
+    "base de données": "db",
+    "web server": "web",
+    "webserver": "web",
+    "app server": "app",
+    "appserver": "app",
+    "load balancer": "lb",
+    "balancer": "lb",
+    "bilanciatore": "lb",
+    "bilanciatori": "lb",
+    "control-plane": "control plane",
+    "application": "app",
+}
+_NO_PLURAL = ("ss", "us", "is")
+_NOT_NAMES = frozenset({"up", "ready", "please"})
+
+
+@dataclass(slots=True)
+class Subject:
+    """What some words say of which guests are meant.
+
+    Args:
+        weak: Whether it is a bare word, which need not be a guest.
+        named: Whether it is a bare name.
+        many: Whether it is a plural without a number.
+    """
+
+    length: int = 0
+    count: Any = None
+    role: str = ""
+    names: list[str] = field(default_factory=list)
+    kind: str | None = None
+    image: str | None = None
+    software: str = ""
+    facts: list[Fact] = field(default_factory=list)
+    indefinite: bool = False
+    definite: bool = False
+    ordinal: int | None = None
+    it: bool = False
+    many: bool = False
+    some: bool = False
+    more: bool = False
+    old: bool = False
+    big: str = ""
+    times: bool = False
+    weak: bool = False
+    named: bool = False
+    words: str = ""
+
+
+def role_word(word: str) -> str:
+    """Return a role in the form that is compared: lower case, singular, one word for what means the same."""
+    low = word.lower()
+    if low in _ALIASES:
+        return _ALIASES[low]
+    if low.endswith("ies"):
+        low = low[:-3] + "y"
+    elif low.endswith("s") and len(low) > 2 and not low.endswith(_NO_PLURAL) and low not in _SINGULAR_S:
+        low = low[:-1]
+    return _ALIASES.get(low, low)
+
+
+def plural(item: Item) -> bool:
+    """Tell whether a word is a plural."""
+    low = item.low
+    return low in _PLURALS or (
+        low.endswith("s") and len(low) > 2 and low not in _SINGULAR_S and not low.endswith(_NO_PLURAL)
+    )
+
+
+def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
+    """Return the subject that begins at an item.
+
+    Args:
+        items: The message.
+        i: Where to look.
+        bare: Whether a name or a role alone is enough, as after a preposition.
+    """
+    subject = Subject()
+    at = _determiners(items, i, subject)
+    end = _run(items, at)
+    run = list(items[at:end])
+    if not any(item.tag in _HEADS or item.tag in {"WORD", "NAME", "NAMES", "QUOTED"} for item in run):
+        return _pronoun(items, i, at, subject)
+    heads = [k for k, item in enumerate(run) if item.tag in _HEADS]
+    if not heads:
+        return _bare_name(items, i, at, subject, bare=bare)
+    if items[at - 1].tag in {"WITH", "INSTALL"} and all(item.tag in {"SWV", "OSV"} for item in run) and at == i:
+        return None
+    determined = at > i and (
+        subject.count is not None
+        or subject.indefinite
+        or subject.definite
+        or subject.some
+        or subject.more
+        or bool(subject.big)
+        or subject.ordinal is not None
+        or subject.old
+    )
+    used = _describe(run, heads, subject)
+    if used == 0:
+        return None
+    stop = at + used
+    if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
+        subject.count, subject.times, determined = items[stop].value, True, True
+        stop += 1
+    only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
+    if only_software and not (determined or bare or (stop < len(items) and items[stop].tag == "COLON")):
+        return None
+    if only_software and items[i - 1].tag in {"WITH", "INSTALL"} and i > 0 and subject.count is None:
+        return None
+    tags = {item.tag for item in run[:used]}
+    if tags == {"NODEWORD"} and (subject.count is None or subject.definite):
+        return None
+    if stop < len(items) and items[stop].tag == "HEADING":
+        return None
+    subject.weak = not determined and not tags & {"KIND"} and not (tags & {"NOUN"} and len(run[:used]) > 1)
+    subject.length = stop - i
+    subject.words = " ".join(item.text for item in run[:used])
+    last = run[heads[-1]] if heads[-1] < used else run[used - 1]
+    subject.many = plural(last) and subject.count is None and not subject.indefinite
+    return subject
+
+
+def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
+    while i < len(items):
+        item = items[i]
+        if item.tag == "A":
+            subject.indefinite |= item.low in _INDEFINITE
+            subject.definite |= item.low not in _INDEFINITE
+        elif (item.tag == "NUM" and subject.count is None) or (
+            item.tag == "TIMES" and subject.count is None and item.low.endswith("x")
+        ):
+            subject.count = item.value
+        elif item.tag in _ORDINAL:
+            subject.ordinal = _ORDINAL[item.tag]
+        elif item.tag == "SOME":
+            subject.some = True
+        elif item.tag == "MORE":
+            subject.more = True
+        elif item.tag == "BIG":
+            subject.big = item.text
+        elif item.tag in {"OLD", "SAME"}:
+            subject.old = subject.old or item.tag == "OLD"
+        elif item.tag not in {"OF", "FILL"} or not (subject.count or subject.some or subject.big or subject.indefinite):
+            break
+        i += 1
+    return i
+
+
+def _run(items: Sequence[Item], at: int) -> int:
+    end = at
+    while end < len(items):
+        tag = items[end].tag
+        follows = items[end + 1].tag if end + 1 < len(items) else ""
+        if (
+            tag in _HEADS
+            or tag in {"OSV", "WORD", "NAME", "NAMES", "UNPRIVILEGED", "PRIVILEGED", "BIG", "QUOTED"}
+            or (tag in _ADJECTIVES and follows in {"KIND", "NOUN"})
+        ):
+            pass
+        elif not (
+            tag in {"FILL", "HA", "UEFI", "SLASH", "DASH"} and follows in {"KIND", "NOUN", "OSV", "ROLE"} and end > at
+        ):
+            break
+        end += 1
+    return end
+
+
+def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
+    run: Sequence[Item], heads: Sequence[int], subject: Subject
+) -> int:
+    """Read a run of words; return how many of them belong to the subject."""
+    nouns = [k for k in heads if run[k].tag in {"KIND", "NOUN", "NODEWORD"}]
+    head = nouns[-1] if nouns else heads[-1]
+    used = head + 1
+    before, after = run[:used], run[used:]
+    if nouns and len(nouns) > 1 and any(run[k].tag in {"WORD", "NAME"} for k in range(nouns[0] + 1, head)):
+        head = nouns[0]
+        used, before, after = head + 1, run[: head + 1], run[head + 1 :]
+    words: list[str] = []
+    for item in before:
+        match item.tag:
+            case "KIND":
+                subject.kind = "container" if "container" in (item.value, subject.kind) else "vm"
+            case "OSV":
+                subject.image = item.value
+            case "SWV":
+                name, version = item.value
+                subject.software = f"{name}@{version}" if version else name
+                subject.role = subject.role or item.text
+            case "ROLE":
+                words.append(item.text)
+            case "WORD" | "NAME" | "QUOTED" if item is not before[-1] or not nouns:
+                words.append(item.text)
+            case "UNPRIVILEGED" | "PRIVILEGED":
+                subject.facts.append(Fact("unprivileged", item.tag == "UNPRIVILEGED"))
+            case "BIG":
+                subject.big = item.text
+            case "HA" | "UEFI":
+                subject.facts.append(Fact({"HA": "ha", "UEFI": "efi"}[item.tag], True))
+            case tag if tag in _ADJECTIVES:
+                words.append(item.text)
+            case _:
+                pass
+    if words:
+        subject.role = " ".join(words[-2:]) if " ".join(words[-2:]).lower() in _ALIASES else words[-1]
+    elif not subject.role and run[head].tag == "NOUN":
+        subject.role = role_word(run[head].text)
+    for item in after:
+        if item.tag == "OSV" and subject.image is None:
+            subject.image = item.value
+        elif item.tag in {"WORD", "NAME", "QUOTED"} and nouns and item.low not in _NOT_NAMES:
+            subject.names.append(str(item.value) if item.tag == "QUOTED" else item.text)
+        elif item.tag == "NAMES" and nouns:
+            subject.names += item.value
+        elif item.tag == "ROLE" and nouns and item is after[0] and len(after) == 1 and subject.count in {None, 1}:
+            subject.names.append(item.text)
+        else:
+            break
+        used += 1
+    return used
+
+
+def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare: bool) -> Subject | None:
+    item = items[at]
+    if item.tag == "NAMES":
+        subject.names = list(item.value)
+    elif item.tag in {"NAME", "QUOTED"} or (item.tag == "WORD" and not item.guessed):
+        subject.names = [str(item.value) if item.tag == "QUOTED" else item.text]
+    else:
+        return None
+    if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`
+        subject.role, subject.names = item.text, []
+    subject.weak = item.tag != "NAME" and subject.count is None
+    subject.named = bool(subject.names)
+    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text))
+    follows = items[at + 1].tag if at + 1 < len(items) else ""
+    if not (likely or bare or follows == "COLON" or subject.count is not None):
+        return None
+    subject.length, subject.words = at + 1 - i, item.text
+    return subject
+
+
+def _pronoun(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
+    if i < len(items) and items[i].tag == "IT":
+        return Subject(length=1, it=True)
+    if subject.ordinal is not None and (subject.definite or subject.indefinite):
+        one = at < len(items) and items[at].tag == "FILL" and items[at].low in {"one", "ones"}
+        subject.length = at - i + int(one)
+        return subject
+    return None

@@ -1,0 +1,246 @@
+"""Words that do something: name, rename, remove, add, check, place; each tells how many items it took."""
+
+from __future__ import annotations
+
+from atlas.language import meeting, naming, places
+from atlas.language.facts import Fact
+from atlas.language.reading import Reading
+from atlas.language.scope import label
+from atlas.language.subjects import Subject, subject_at
+
+_PARTS = frozenset({"SWV", "ROOT", "SNAPSHOT", "VLAN", "TAG", "GATEWAY"})
+
+
+def special(r: Reading, i: int) -> int:
+    """Deal with what is no fact and no subject at an item; return how many items it takes, 0 if it is neither."""
+    handler = _HANDLERS.get(r.tag(i))
+    return handler(r, i) if handler else 0
+
+
+def _stop(r: Reading, i: int) -> int:
+    r.comma = True
+    r.count = None
+    if r.tag(i) == "STOP":
+        r.adding = r.removing = r.more = False
+        r.apply.changing, r.apply.disk = False, None
+        if r.weak:
+            r.weak = False
+    return 1
+
+
+def _and(_r: Reading, _i: int) -> int:
+    return 1
+
+
+def _open_paren(r: Reading, _i: int) -> int:
+    r.parens.append(list(r.scope) if r.subjects else [])
+    r.joinable = False
+    return 1
+
+
+def _close_paren(r: Reading, _i: int) -> int:
+    if r.parens:
+        group = r.parens.pop()
+        if group:
+            r.scope = group
+            r.joinable = True
+            r.told = set()
+    return 1
+
+
+def _all(r: Reading, i: int) -> int:
+    if r.items[i].low == "them" and len(r.scope) > 1:
+        return 1
+    follows = subject_at(r.items, i + 1, bare=True)
+    if follows and (found := r.find(follows)):
+        r.scope = found
+        return 1 + follows.length
+    r.scope, r.family, r.told = r.everyone(), [], set()
+    r.weak = bool(r.scope)
+    return 1
+
+
+def _colon(_r: Reading, _i: int) -> int:
+    return 1
+
+
+def _add(r: Reading, _i: int) -> int:
+    r.adding = True
+    r.apply.changing = False
+    return 1
+
+
+def _more(r: Reading, i: int) -> int:
+    if r.tag(i + 1) == "MEMORY" or (
+        r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
+    ):
+        field = "memory" if r.tag(i + 1) == "MEMORY" else "cores"
+        if not any(r.tag(k) in {"SIZE", "NUM"} for k in range(i + 2, min(i + 5, r.clause_end(i)))):
+            r.ask(field, f"How much {field} should {_who(r)} have?", r.scope)
+            return 2
+    subject = subject_at(r.items, i, bare=False)
+    if subject is None or r.tag(i + 1) in {"DISK", "DATA"}:
+        return 0
+    r.more = True
+    return 1 if subject.more and r.tag(i) == "MORE" and not subject_at(r.items, i + 1, bare=False) else 0
+
+
+def _who(r: Reading) -> str:
+    return label(r.draft.guests[r.scope[0]]) if r.scope else "it"
+
+
+def _change(r: Reading, i: int) -> int:
+    r.apply.changing, r.adding = True, False
+    if r.tag(i + 1) in {"IT", "ALL"} and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"", "COMMA", "STOP"} and r.scope:
+        r.scope = meeting.scale(r, list(r.scope), r.items[i + 2].value)
+        return 3
+    return 1
+
+
+def _remove(r: Reading, i: int) -> int:
+    at = i + 1
+    while r.tag(at) in {"A", "FILL", "ALL"}:
+        at += 1
+    if r.tag(at) in {"DATA", "DISK"}:
+        for g in r.ahead(at) or r.scope:
+            disks = r.draft.guests[g].fields.get("disks", [])
+            if len(disks) > 1:
+                disks.pop()
+                r.apply.notes.append("disk")
+        return at - i + 1 + (r.tag(at + 1) == "DISK")
+    subject = subject_at(r.items, i + 1, bare=True)
+    if r.tag(at) in _PARTS and not (subject and r.tag(i + 1) == "A" and r.find(subject)):
+        return 0
+    if subject is None:
+        return 1
+    going = _going(r, subject)
+    if not going:
+        r.ask("target", f"Which guest should go? There is no {subject.words or 'such guest'} in this draft.")
+    for g in sorted(going, reverse=True):
+        meeting.delete(r, g)
+    return 1 + subject.length
+
+
+def _going(r: Reading, subject: Subject) -> list[int]:
+    """Return the guests that are to be removed."""
+    found = r.scope if subject.it else r.find(subject)
+    if subject.ordinal is not None:
+        return r.picked(found or list(range(len(r.draft.guests))), subject)
+    if subject.count is not None and subject.count < len(found):
+        return found[-subject.count :]
+    return found
+
+
+def _same(r: Reading, i: int) -> int:
+    """Take `same os` from the group before; `like the old one` is a question."""
+    before = r.subjects[-2] if len(r.subjects) > 1 else []
+    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"OSWORD", "ROOT", "OSV"}:
+        image = r.draft.guests[before[0]].fields.get("image")
+        if image:
+            r.state(Fact("image", image))
+        return 2
+    ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
+    if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
+        r.ask(
+            "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope
+        )
+        r.apply.notes.append("target")
+        return len(ahead)
+    return 0
+
+
+def _old(r: Reading, i: int) -> int:
+    if r.tag(i + 1) in {"DISK", "STORAGE", "TEMPLATE", "NETWORK", "WORD", "ROOT", "DATA"}:
+        field = {"DISK": "disk", "STORAGE": "storage", "TEMPLATE": "template", "NETWORK": "ip"}.get(
+            r.tag(i + 1), "target"
+        )
+        r.ask(field, f"What is {r.items[i].text} {r.items[i + 1].text}? I know only what you say here.", r.scope)
+        return 2
+    return _same(r, i)
+
+
+def _unsure(r: Reading, i: int) -> int:
+    end = r.clause_end(i)
+    begin = max((k for k in range(i) if r.tag(k) in {"COMMA", "STOP"}), default=-1) + 1
+    fields = {
+        "OSV": "os",
+        "OSWORD": "os",
+        "SIZE": "memory",
+        "MEMORY": "memory",
+        "CORES": "cores",
+        "DISK": "disk",
+        "VLAN": "vlan",
+        "IP": "ip",
+        "NODEWORD": "node",
+        "SWV": "software",
+        "STORAGE": "storage",
+        "BRIDGE": "bridge",
+    }
+    for k in range(begin, end):
+        if r.tag(k) in fields:
+            field = fields[r.tag(k)]
+            r.ask(field, f"Which {field} do you want?", r.scope)
+            return 1
+    return 1
+
+
+def _or(r: Reading, i: int) -> int:
+    left, right = r.tag(i - 1), r.tag(i + 1)
+    pairs = {
+        ("OSV", "OSV"): "os",
+        ("SWV", "SWV"): "software",
+        ("SIZE", "SIZE"): "memory",
+        ("NUM", "NUM"): "count",
+        ("KIND", "KIND"): "kind",
+        ("WORD", "WORD"): "node",
+        ("MEMORY", "SIZE"): "memory",
+        ("CORES", "NUM"): "cores",
+        ("DISK", "SIZE"): "disk",
+    }
+    field = pairs.get((left, right))
+    if left == "NUM" and right == "NUM" and r.tag(i + 2) == "CORES":
+        field = "cores"
+    if field is None:
+        return 1
+    one, other = r.items[i - 1].text, r.items[i + 1].text
+    r.ask(field, f"Which {field}: {one} or {other}?", r.scope, (one, other))
+    return 2
+
+
+def _then(r: Reading, i: int) -> int:
+    """Skip what something is compared with: `more than web`."""
+    subject = subject_at(r.items, i + 1, bare=True)
+    return 1 + (subject.length if subject else 0)
+
+
+_HANDLERS = {
+    "STOP": _stop,
+    "COMMA": _stop,
+    "AND": _and,
+    "OPENP": _open_paren,
+    "CLOSEP": _close_paren,
+    "COLON": _colon,
+    "ALL": _all,
+    "ADD": _add,
+    "MORE": _more,
+    "CHANGE": _change,
+    "REMOVE": _remove,
+    "RENAME": naming.rename,
+    "NAMED": naming.named,
+    "PREFIX": naming.prefix,
+    "CHECK": places.check,
+    "PORT": places.check,
+    "HTTP": places.check,
+    "HTTPS": places.check,
+    "FOR": places.purpose,
+    "ON": places.on,
+    "TO": places.on,
+    "STORAGE": places.storage,
+    "FAST": places.fast,
+    "TAG": places.tags,
+    "SAME": _same,
+    "OLD": _old,
+    "TBD": _unsure,
+    "OR": _or,
+    "THAN": _then,
+}

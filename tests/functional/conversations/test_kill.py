@@ -88,7 +88,7 @@ def test_killed_at_any_write_it_goes_on(
         home, record = tmp_path / f"{at}-{after}", tmp_path / f"{at}-{after}.executed"
 
         def dying(home: Path = home, record: Path = record, at: int = at) -> None:
-            _hold(DyingStore(SqliteStore(home), at, after=after), record, steps_of, known)  # type: ignore[arg-type]  # by __getattr__
+            _hold(DyingStore(SqliteStore(home), at, after=after), record, steps_of, known)
 
         def living(home: Path = home, record: Path = record) -> None:
             _hold(SqliteStore(home), record, steps_of, known)

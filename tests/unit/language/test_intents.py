@@ -8,7 +8,8 @@ from atlas.language.intents import Intent, read
 
 
 @pytest.mark.parametrize(
-    "words", ["yes", "Yes!", "y", "yes please", "Approve it.", "go ahead", "yes, do it", "sì", "ja", "oui", "sí, gracias"]
+    "words",
+    ["yes", "Yes!", "y", "yes please", "Approve it.", "go ahead", "yes, do it", "sì", "ja", "oui", "sí, gracias"],
 )
 def test_a_clear_yes(words: str) -> None:
     assert read(words) is Intent.YES
@@ -17,7 +18,17 @@ def test_a_clear_yes(words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *("yes but make it 8 GB", "ok", "maybe", "yes?no", "don't apply", "do not do it", "yesterday", "not yes", "no yes"),
+        *(
+            "yes but make it 8 GB",
+            "ok",
+            "maybe",
+            "yes?no",
+            "don't apply",
+            "do not do it",
+            "yesterday",
+            "not yes",
+            "no yes",
+        ),
         *("yes if it is free", "", "approve all future plans", "is it ok to say yes", "yes\nno", "apply nothing"),
     ],
 )

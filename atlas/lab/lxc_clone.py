@@ -12,7 +12,7 @@ from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, print_mount, split
 from atlas.lab.guests import check_lock, check_node, check_pool, failure, load, refuse
 from atlas.lab.lxc_options import kept
-from atlas.lab.qemu_create import copy_seconds, join_pool, new_guest
+from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool, new_guest
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_bridge
 from atlas.lab.world import Guest
@@ -102,6 +102,7 @@ def clone(call: Call) -> object:
     except PVEError:
         lab.guests.pop(str(newid), None)
         raise
+    copy_firewall(lab, vmid, newid)
     source.config["lock"] = "disk"
     guest.config = {**config, "lock": "create"}
     was_running = source.status
@@ -141,6 +142,7 @@ async def _carry_out(
         source.config.pop("lock", None)
         for line in await lxc_volumes.free_all(lab, node, made):
             task.log(line)
+        lab.section("firewall").pop(f"vm/{guest.vmid}", None)
         lab.guests.pop(str(guest.vmid), None)
         raise refuse(f"clone failed: {died.message}") from error
     source.config.pop("lock", None)

@@ -22,7 +22,7 @@ from atlas.lab.guest_devices import (
     split,
 )
 from atlas.lab.guests import check_lock, check_node, check_pool, check_running, failure, fault, flock, load, refuse
-from atlas.lab.qemu_create import copy_seconds, join_pool
+from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool
 from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_options import check_bridges
 from atlas.lab.tasks import Task
@@ -221,6 +221,7 @@ async def _carry_out(call: Call, task: Task, plan: Plan) -> None:
     task.log(f"creating a clone of VM {params['vmid']} with ID {newid}")
     _identity(plan, call)
     guest = _temporary(lab, plan.node, newid)
+    copy_firewall(lab, int(params["vmid"]), newid)
     made: list[str] = []
     try:
         config = {**plan.config, "lock": "clone"}
@@ -242,6 +243,7 @@ async def _carry_out(call: Call, task: Task, plan: Plan) -> None:
             raise
         for line in await release(lab, plan.node, made):
             task.log(line)
+        lab.section("firewall").pop(f"vm/{newid}", None)
         lab.guests.pop(str(newid), None)
         raise refuse(f"clone failed: {died.message}") from error
 

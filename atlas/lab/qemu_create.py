@@ -37,6 +37,7 @@ from atlas.lab.qemu_options import (
     prepare,
 )
 from atlas.lab.qemu_power import start_vm
+from atlas.lab.records import plain
 from atlas.lab.tasks import Task
 from atlas.lab.world import Entry, Guest, Lab
 
@@ -213,25 +214,41 @@ async def destroy_volumes(lab: Lab, guest: Guest, task: Task, volids: list[str],
             task.warn(f"Could not remove disk '{volid}', check manually: {error.message}")
 
 
+def copy_firewall(lab: Lab, source: int, target: int) -> None:
+    """Give a clone the firewall configuration of its source."""
+    entry = lab.section("firewall").get(f"vm/{source}")
+    if entry is not None:
+        lab.section("firewall")[f"vm/{target}"] = Entry(plain(entry.data))
+
+
 def forget_guest(lab: Lab, guest: Guest) -> None:
     """Remove what bears a guest's number: its firewall, ACL and pool entries, in the end its config."""
     vmid = str(guest.vmid)
     for pool in lab.pools.values():
         pool.vms.pop(vmid, None)
     lab.acl.pop(f"/vms/{vmid}", None)
-    for name in [n for n in lab.store.tables if n.startswith(f"section/firewall/vm/{vmid}/")]:
-        lab.store.tables[name].clear()
+    lab.section("firewall").pop(f"vm/{vmid}", None)
     lab.guests.pop(vmid, None)
+
+
+def _leave_backup_jobs(lab: Lab, vmid: str) -> None:
+    """Take a guest out of backup jobs; a job that was for it alone goes."""
+    jobs = lab.section("backup")
+    for key, entry in list(jobs.items()):
+        listed = [each for each in str(entry.data.get("vmid") or "").split(",") if each]
+        if vmid in listed:
+            listed.remove(vmid)
+            if listed:
+                entry.data["vmid"] = ",".join(listed)
+            else:
+                del jobs[key]
 
 
 def purge(lab: Lab, guest: Guest, task: Task, *, managed: bool) -> None:
     """Remove a guest from backup jobs, replication and HA."""
     word, kind = ("VM", "vm") if guest.kind == "qemu" else ("CT", "ct")
     task.log(f"purging {word} {guest.vmid} from related configurations..")
-    for entry in lab.section("backup").values():
-        listed = [v for v in str(entry.data.get("vmid", "")).split(",") if v and v != str(guest.vmid)]
-        if "vmid" in entry.data:
-            entry.data["vmid"] = ",".join(listed)
+    _leave_backup_jobs(lab, str(guest.vmid))
     for key in [k for k, e in lab.section("replication").items() if str(e.data.get("guest")) == str(guest.vmid)]:
         del lab.section("replication")[key]
     if managed:

@@ -32,7 +32,9 @@ HANDLER_MODULES = (
     "nodes",
     "pools",
     "storage_config",
+    "storage_content",
     "storage_nodes",
+    "storage_upload",
 )
 SECRETS_FILE = "secrets.json"
 

@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from atlas.lab.backend import AgentRefused, AgentSilent, BackendError, Disk, Machine, Nic
@@ -123,6 +124,10 @@ class SimulatedBackend:
         """Record a disk."""
         del image
         self._disks[path] = size
+
+    async def put_file(self, path: str, file: str) -> None:
+        """Record a file's size."""
+        self._disks[path] = Path(file).stat().st_size
 
     async def clone_disk(self, source: str, target: str, *, linked: bool = False, snapshot: str | None = None) -> None:
         """Record a copy; a source from before a restart has no record and counts as empty."""

@@ -68,6 +68,21 @@ def _ip_config(version: int, words: tuple[str, ...]) -> Verify:
     return verify
 
 
+def _address_or_network(text: str) -> str | None:
+    address, slash, length = text.partition("/")
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "value does not look like a valid IP address or CIDR network"
+    if slash and (not length.isdigit() or int(length) > parsed.max_prefixlen):
+        return f"Prefix length {length} is longer than IP address ({parsed.max_prefixlen})"
+    return None
+
+
+def _address_network_or_alias(text: str) -> str | None:
+    return None if re.fullmatch(r"((dc|guest)/)?[A-Za-z][A-Za-z0-9_-]+", text) else _address_or_network(text)
+
+
 def _mac(text: str) -> str | None:
     good = re.fullmatch(r"[a-fA-F0-9]{2}(:[a-fA-F0-9]{2}){5}", text) and not int(text[:2], 16) & 1
     return None if good else "value does not look like a valid unicast MAC address"
@@ -200,6 +215,8 @@ VERIFY: dict[str, Verify] = {
     "CIDRv4": _cidr_format(4, "value does not look like a valid IPv4 CIDR network"),
     "CIDRv6": _cidr_format(6, "value does not look like a valid IPv6 CIDR network"),
     "FullRangeCIDR": _cidr_format(None, "value does not look like a valid CIDR network", strict=False),
+    "IPorCIDR": _address_or_network,
+    "IPorCIDRorAlias": _address_network_or_alias,
     "ipv4mask": _ip(4, "value does not look like a valid IPv4 netmask"),
     "pve-ipv4-config": _ip_config(4, ("dhcp", "manual")),
     "pve-ipv6-config": _ip_config(6, ("auto", "dhcp", "manual")),

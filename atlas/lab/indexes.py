@@ -18,6 +18,7 @@ _INDEXES: dict[str, tuple[str, str]] = {
         ),
     ),
     "/cluster/ha": ("id", "groups resources rules status"),
+    "/cluster/firewall": ("name", "aliases groups ipset macros options refs rules"),
     "/cluster/mapping": ("name", "dir pci usb"),
     "/nodes/{node}/qemu/{vmid}": (
         "subdir",

@@ -82,8 +82,8 @@ class Table:
                 return None
             deeper = branch["{}"]
             rest = parts[index:]
-            # The volume and the prefix of a route may hold slashes of their own: they take what is left.
-            if not (set(deeper) - {"/"}) and len(rest) > 1:
+            # A volume holds slashes of its own: it takes what is left.
+            if deeper.get("/", "").endswith("/{volume}") and len(rest) > 1:
                 values.append("/".join(rest))
                 branch = deeper
                 break

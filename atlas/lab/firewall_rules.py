@@ -1,0 +1,179 @@
+"""Firewall rules and options, of every scope, and security groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas.lab.call import Call, PVEError, api
+from atlas.lab.firewall_scope import CLUSTER, GUESTS, NODE, VNET, check_digest, ip_version, key, part, rule_faults
+from atlas.lab.formats import split_list
+from atlas.lab.sections import digest
+from atlas.lab.table import load
+from atlas.lab.world import Entry
+
+_FIELDS = (
+    "type", "action", "enable", "iface", "source", "dest", "macro", "proto", "sport", "dport", "icmp-type", "log", "comment",
+)  # fmt: skip
+_GROUPS = f"{CLUSTER}/groups"
+
+
+def _holder(call: Call) -> dict[str, Any]:
+    """Return what has the key `rules`: a scope's configuration, or a security group."""
+    if "group" in call.params:
+        groups = part(call, "groups")
+        if call.params["group"] not in groups:
+            raise PVEError(500, f"no such security group '{call.params['group']}'")
+        found: dict[str, Any] = groups[call.params["group"]]
+        return found
+    table = call.lab.section("firewall")
+    if key(call) not in table:
+        table[key(call)] = Entry({"rules": ()})
+    return table[key(call)].data
+
+
+def _shown(call: Call, rule: dict[str, Any], position: int | str, sum_: str) -> dict[str, Any]:
+    shown = {**rule, "pos": position, "digest": sum_}
+    version = next((v for v in (ip_version(rule.get(n, "")) for n in ("source", "dest")) if v), None)
+    named = any(rule.get(name) for name in ("source", "dest"))
+    if version or named:
+        shown["ipversion"] = version or 4
+    faults = rule_faults(call, rule)
+    return shown | ({"errors": faults} if faults else {})
+
+
+def _rules(call: Call) -> list[dict[str, Any]]:
+    rules = _holder(call)["rules"]
+    sum_ = digest({"rules": rules})
+    return [_shown(call, rule, position, sum_) for position, rule in enumerate(rules)]
+
+
+def _create(call: Call) -> None:
+    holder = _holder(call)
+    check_digest(call, {"rules": holder["rules"]})
+    rule = {name: call.params[name] for name in _FIELDS if name in call.params} | {
+        "enable": call.params.get("enable", 0)
+    }
+    faults = rule_faults(call, rule)
+    if faults:
+        raise PVEError(400, errors=faults)
+    holder["rules"] = (rule, *holder["rules"])  # a new rule comes first, whatever place is asked for
+
+
+def _at(call: Call) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    holder, position = _holder(call), int(call.params["pos"])
+    rules = [dict(rule) for rule in holder["rules"]]
+    if position >= len(rules):
+        raise PVEError(500, f"no rule at position {position}")
+    check_digest(call, {"rules": holder["rules"]})
+    return holder, rules, position
+
+
+def _read(call: Call) -> dict[str, Any]:
+    holder, rules, position = _at(call)
+    return _shown(call, rules[position], str(position), digest({"rules": holder["rules"]}))
+
+
+def _update(call: Call) -> None:
+    holder, rules, position = _at(call)
+    target = call.params.get("moveto")
+    if target is not None:
+        moved = rules[position]
+        before, after = rules[:target], rules[target:]
+        holder["rules"] = tuple([r for r in before if r is not moved] + [moved] + [r for r in after if r is not moved])
+        return
+    rule = rules[position]
+    for name in split_list(call.params.get("delete", "")):
+        rule.pop(name, None)
+    rule.update({name: call.params[name] for name in _FIELDS if name in call.params})
+    faults = rule_faults(call, rule)
+    if faults:
+        raise PVEError(400, errors=faults)
+    holder["rules"] = tuple(rules)
+
+
+def _delete(call: Call) -> None:
+    holder, rules, position = _at(call)
+    del rules[position]
+    holder["rules"] = tuple(rules)
+
+
+for _base in (*(f"{scope}/rules" for scope in (CLUSTER, NODE, VNET, *GUESTS)), f"{_GROUPS}/{{group}}"):
+    api("GET", _base)(_rules)
+    api("POST", _base)(_create)
+    api("GET", f"{_base}/{{pos}}")(_read)
+    api("PUT", f"{_base}/{{pos}}")(_update)
+    api("DELETE", f"{_base}/{{pos}}")(_delete)
+
+
+def _options(call: Call) -> dict[str, Any]:
+    options = part(call, "options")
+    return {**options, "digest": digest(options)}
+
+
+def _update_options(call: Call) -> None:
+    options = part(call, "options")
+    check_digest(call, options)
+    method = load().method("PUT", call.path)
+    known = method.parameters if method else {}
+    for name in split_list(call.params.get("delete", "")):
+        if name not in known or name in ("delete", "digest", "node", "vmid", "vnet"):
+            raise PVEError(400, errors={"delete": f"no such option '{name}'"})
+        options.pop(name, None)
+    options.update({k: v for k, v in call.params.items() if k not in ("delete", "digest", "node", "vmid", "vnet")})
+
+
+for _scope in (CLUSTER, NODE, VNET, *GUESTS):
+    api("GET", f"{_scope}/options")(_options)
+    api("PUT", f"{_scope}/options")(_update_options)
+
+
+@api("GET", _GROUPS)
+def groups(call: Call) -> list[dict[str, Any]]:
+    """List the security groups."""
+    found = part(call, "groups")
+    sum_ = digest(found)
+    return [
+        {"group": name, "digest": sum_, **({"comment": group["comment"]} if group.get("comment") else {})}
+        for name, group in found.items()
+    ]
+
+
+@api("POST", _GROUPS)
+def create_group(call: Call) -> None:
+    """Make a security group, or rename one."""
+    found, name, old = part(call, "groups"), call.params["group"], call.params.get("rename")
+    if name in found and old != name:
+        raise PVEError(400, errors={"group": f"Security group '{name}' already exists"})
+    if old is not None:
+        if old not in found:
+            raise PVEError(400, errors={"rename": f"Security group '{old}' does not exist"})
+        group = dict(found.pop(old))
+    else:
+        group = {"rules": ()}
+    if "comment" in call.params:
+        group["comment"] = call.params["comment"]
+    found[name] = group
+
+
+@api("DELETE", f"{_GROUPS}/{{group}}")
+def delete_group(call: Call) -> None:
+    """Remove a security group that has no rules."""
+    if _holder(call)["rules"]:
+        raise PVEError(500, f"Security group '{call.params['group']}' is not empty")
+    del part(call, "groups")[call.params["group"]]
+
+
+@api("GET", f"{CLUSTER}/macros")
+def macros(_: Call) -> list[dict[str, str]]:
+    """List the macros that clients know best."""
+    names = "DNS FTP HTTP HTTPS IMAP IMAPS LDAP MySQL NTP POP3 POP3S Ping PostgreSQL RDP Rsync SMB SMTP SNMP SSH Syslog Telnet VNC"
+    return [{"macro": name, "descr": f"{name} traffic"} for name in names.split()]
+
+
+def _log(call: Call) -> list[dict[str, Any]]:
+    call.extra["total"] = 0
+    return [{"n": 1, "t": "no content"}]
+
+
+for _scope in (NODE, *GUESTS):
+    api("GET", f"{_scope}/log")(_log)

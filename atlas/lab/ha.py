@@ -1,0 +1,175 @@
+"""cluster/ha: resources, rules and status of the high-availability manager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas.lab.call import Call, PVEError, api
+from atlas.lab.formats import split_list
+from atlas.lab.sections import change, check_digest, settings, table_digest
+from atlas.lab.world import Entry
+
+_KINDS = {"vm": ("qemu", "VM"), "ct": ("lxc", "container")}
+
+
+def _sid(call: Call) -> str:
+    """Return a resource's id: a bare number is the guest of that number."""
+    text = str(call.params["sid"])
+    if ":" in text:
+        return text
+    guest = call.lab.guests.get(text)
+    return f"{'ct' if guest and guest.kind == 'lxc' else 'vm'}:{text}"
+
+
+def _shown(call: Call, sid: str) -> dict[str, Any]:
+    table = call.lab.section("ha/resources")
+    return {**table[sid].data, "sid": sid, "type": sid.partition(":")[0], "digest": table_digest(table)}
+
+
+def _existing(call: Call, doing: str = "") -> str:
+    sid = _sid(call)
+    if sid not in call.lab.section("ha/resources"):
+        raise PVEError(500, f"{doing}no such resource '{sid}'")
+    return sid
+
+
+@api("GET", "/cluster/ha/resources")
+def resources(call: Call) -> list[dict[str, Any]]:
+    """List the managed guests."""
+    kind = call.params.get("type")
+    return [_shown(call, sid) for sid in call.lab.section("ha/resources") if kind in (None, sid.partition(":")[0])]
+
+
+@api("POST", "/cluster/ha/resources")
+def create_resource(call: Call) -> None:
+    """Let HA manage a guest."""
+    sid = _sid(call)
+    kind, _, vmid = sid.partition(":")
+    if kind not in _KINDS:
+        raise PVEError(400, errors={"sid": "invalid format - value does not look like a valid ha resource id"})
+    guest = call.lab.guests.get(vmid)
+    if guest is None:
+        raise PVEError(500, f"resource '{sid}' does not exist in cluster")
+    wanted, word = _KINDS[kind]
+    if guest.kind != wanted:
+        raise PVEError(500, f"resource '{sid}' - guest with ID {vmid} is not a {word}")
+    table = call.lab.section("ha/resources")
+    if sid in table:
+        raise PVEError(500, f"create resource failed: resource ID '{sid}' already defined")
+    data = settings(call.params, "sid", "type")
+    if data.get("state") == "enabled":
+        data["state"] = "started"
+    table[sid] = Entry({"state": "started", **data})
+
+
+@api("GET", "/cluster/ha/resources/{sid}")
+def read_resource(call: Call) -> dict[str, Any]:
+    """Return a managed guest's settings."""
+    return _shown(call, _existing(call))
+
+
+@api("PUT", "/cluster/ha/resources/{sid}")
+def update_resource(call: Call) -> None:
+    """Change a managed guest's settings."""
+    sid = _existing(call, "update resources config failed: ")
+    table = call.lab.section("ha/resources")
+    check_digest(call.params, table_digest(table))
+    change(table[sid].data, call.params, "sid")
+
+
+@api("DELETE", "/cluster/ha/resources/{sid}")
+def delete_resource(call: Call) -> None:
+    """Take a guest from HA, also out of its rules."""
+    sid, table = _sid(call), call.lab.section("ha/resources")
+    if sid not in table:
+        raise PVEError(500, f"cannot delete service '{sid}', not HA managed!")
+    del table[sid]
+    for rule, entry in list(call.lab.section("ha/rules").items()):
+        left = [name for name in split_list(entry.data["resources"]) if name != sid]
+        if not left:
+            del call.lab.section("ha/rules")[rule]
+        elif len(left) != len(split_list(entry.data["resources"])):
+            entry.data["resources"] = ",".join(left)
+
+
+def _rule(call: Call, name: str) -> dict[str, Any]:
+    table = call.lab.section("ha/rules")
+    order = list(table).index(name) + 1
+    return {**table[name].data, "rule": name, "order": order, "digest": table_digest(table)}
+
+
+@api("GET", "/cluster/ha/rules")
+def rules(call: Call) -> list[dict[str, Any]]:
+    """List the rules."""
+    kind, resource = call.params.get("type"), call.params.get("resource")
+    return [
+        _rule(call, name)
+        for name, entry in call.lab.section("ha/rules").items()
+        if kind in (None, entry.data["type"]) and (resource is None or resource in split_list(entry.data["resources"]))
+    ]
+
+
+@api("POST", "/cluster/ha/rules")
+def create_rule(call: Call) -> None:
+    """Make a rule."""
+    table, params = call.lab.section("ha/rules"), call.params
+    name, kind = params["rule"], params["type"]
+    for key in {"node-affinity": ("nodes",), "resource-affinity": ("affinity",)}[kind]:
+        if key not in params:
+            text = "property is missing and it is not optional"
+            raise PVEError(400, errors={f"oneOf[{kind}].{key}": text})
+    if name in table:
+        raise PVEError(500, f"create ha rule failed: HA rule '{name}' already defined")
+    if kind == "resource-affinity" and len(split_list(params["resources"])) < 2:
+        why = "resources: rule is ineffective as there are less than two resources"
+        raise PVEError(500, f"create ha rule failed: 400 Rule '{name}' is invalid.\n{why}\n")
+    table[name] = Entry(settings(params, "rule"))
+
+
+@api("GET", "/cluster/ha/rules/{rule}")
+def read_rule(call: Call) -> dict[str, Any]:
+    """Return a rule."""
+    name = call.params["rule"]
+    if name not in call.lab.section("ha/rules"):
+        raise PVEError(500, f"no such ha rule '{name}'")
+    return _rule(call, name)
+
+
+@api("PUT", "/cluster/ha/rules/{rule}")
+def update_rule(call: Call) -> None:
+    """Change a rule."""
+    table, name = call.lab.section("ha/rules"), call.params["rule"]
+    if name not in table:
+        raise PVEError(500, f"update ha rules failed: no such ha rule '{name}'")
+    check_digest(call.params, table_digest(table))
+    change(table[name].data, call.params, "rule")
+
+
+@api("DELETE", "/cluster/ha/rules/{rule}")
+def delete_rule(call: Call) -> None:
+    """Remove a rule; one that is not there is no fault."""
+    call.lab.section("ha/rules").pop(call.params["rule"], None)
+
+
+@api("GET", "/cluster/ha/groups")
+def groups(_: Call) -> list[dict[str, Any]]:
+    """List nothing: rules have taken the place of groups."""
+    return []
+
+
+@api("GET", "/cluster/ha/status/current")
+def status(call: Call) -> list[dict[str, Any]]:
+    """Return the manager's view of the cluster and its services."""
+    lab = call.lab
+    rows: list[dict[str, Any]] = [
+        {"id": "quorum", "type": "quorum", "node": lab.local_node, "status": "OK", "quorate": 1},
+    ]
+    for sid in lab.section("ha/resources"):
+        guest = lab.guests.get(sid.partition(":")[2])
+        if guest is None:
+            continue
+        state = lab.section("ha/resources")[sid].data.get("state", "started")
+        now = "started" if guest.status == "running" else "stopped"
+        row = {"id": f"service:{sid}", "type": "service", "sid": sid, "node": guest.node, "state": now}
+        rows.append(row | {"request_state": state, "status": f"{sid} ({guest.node}, {now})", "crm_state": now})
+    return rows

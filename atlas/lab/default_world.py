@@ -79,7 +79,15 @@ async def fill(lab: Lab, nodes: int = 3) -> dict[str, str]:
 def _network(number: int) -> dict[str, object]:
     address = f"{BRIDGE_NET}.{240 + number}"
     return {
-        "eno1": {"type": "eth", "method": "manual", "method6": "manual", "exists": 1, "active": 1},
+        "eno1": {
+            "type": "eth",
+            "method": "manual",
+            "method6": "manual",
+            "exists": 1,
+            "active": 1,
+            "families": ("inet",),
+            "priority": 3,
+        },
         "vmbr0": {
             "type": "bridge",
             "method": "static",
@@ -93,6 +101,8 @@ def _network(number: int) -> dict[str, object]:
             "bridge_fd": "0",
             "autostart": 1,
             "active": 1,
+            "families": ("inet",),
+            "priority": 4,
         },
     }
 

@@ -12,7 +12,8 @@ from atlas.lab.table import load
 from atlas.lab.world import Entry
 
 _FIELDS = (
-    "type", "action", "enable", "iface", "source", "dest", "macro", "proto", "sport", "dport", "icmp-type", "log", "comment",
+    "type", "action", "enable", "iface", "source", "dest", "macro", "proto", "sport", "dport", "icmp-type", "log",
+    "comment",
 )  # fmt: skip
 _GROUPS = f"{CLUSTER}/groups"
 
@@ -166,7 +167,9 @@ def delete_group(call: Call) -> None:
 @api("GET", f"{CLUSTER}/macros")
 def macros(_: Call) -> list[dict[str, str]]:
     """List the macros that clients know best."""
-    names = "DNS FTP HTTP HTTPS IMAP IMAPS LDAP MySQL NTP POP3 POP3S Ping PostgreSQL RDP Rsync SMB SMTP SNMP SSH Syslog Telnet VNC"
+    names = (
+        "DNS FTP HTTP HTTPS IMAP IMAPS LDAP MySQL NTP POP3 POP3S Ping PostgreSQL RDP Rsync SMB SMTP SNMP SSH Syslog VNC"
+    )
     return [{"macro": name, "descr": f"{name} traffic"} for name in names.split()]
 
 

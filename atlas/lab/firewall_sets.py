@@ -71,7 +71,7 @@ def _create_set(call: Call) -> None:
             raise PVEError(400, errors={"rename": f"IPSet '{old}' does not exist"})
         one = dict(found.pop(old))
     else:
-        one = {"entries": {}}
+        one: dict[str, Any] = {"entries": {}}
     if "comment" in call.params:
         one["comment"] = call.params["comment"]
     found[name] = one

@@ -1,0 +1,94 @@
+"""cluster/sdn/vnets/{vnet}/subnets."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from atlas.lab.call import Call, PVEError, api
+from atlas.lab.sdn import configured, inner, view
+from atlas.lab.sections import change, settings, table_digest
+from atlas.lab.world import Entry
+
+_BASE = "/cluster/sdn/vnets/{vnet}/subnets"
+
+
+def _zone(call: Call) -> str:
+    name = call.params["vnet"]
+    vnet = configured(call.lab, "vnets").get(name)
+    if vnet is None:
+        raise PVEError(500, f"sdn vnet '{name}' does not exist")
+    return str(vnet.data["zone"])
+
+
+def _shown(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    zone, network, mask = name.split("-", 2)
+    parts = {"id": name, "subnet": name, "zone": zone, "network": network, "mask": mask, "cidr": f"{network}/{mask}"}
+    return {"dhcp-range": [], **data, **parts}
+
+
+def _check(data: dict[str, Any], name: str, doing: str) -> None:
+    _, network, mask = name.split("-", 2)
+    gateway = data.get("gateway")
+    if gateway and ipaddress.ip_address(gateway) not in ipaddress.ip_network(f"{network}/{mask}", strict=False):
+        raise inner(doing, "gateway", f"{gateway} is not in subnet {network}/{mask}")
+
+
+@api("GET", _BASE)
+def subnets(call: Call) -> list[dict[str, Any]]:
+    """List a virtual network's subnets."""
+    _zone(call)
+    rows = view(call.lab, "subnets", "subnet", call.params)
+    wanted = call.params["vnet"]
+    return [
+        {**row, **_shown(row["subnet"], {k: v for k, v in row.items() if k != "subnet"})}
+        for row in rows
+        if wanted in (row.get("vnet"), (row.get("pending") or {}).get("vnet"))
+    ]
+
+
+@api("POST", _BASE)
+def create_subnet(call: Call) -> None:
+    """Make a subnet."""
+    doing = "create sdn subnet object failed: "
+    cidr = call.params["subnet"]
+    name = f"{_zone(call)}-{cidr.replace('/', '-')}"
+    data = {"type": "subnet", **settings(call.params, "subnet", "lock-token")}
+    table = configured(call.lab, "subnets")
+    if "/" not in cidr:
+        raise PVEError(400, errors={"subnet": "invalid format - value does not look like a valid CIDR network\n"})
+    _check(data, name, doing)
+    if name in table:
+        raise PVEError(500, f"{doing}sdn subnet object ID '{name}' already defined")
+    table[name] = Entry(data)
+
+
+def _found(call: Call) -> Entry:
+    name, table = call.params["subnet"], configured(call.lab, "subnets")
+    _zone(call)
+    if name not in table:
+        raise PVEError(500, f"sdn '{name}' does not exist")
+    return table[name]
+
+
+@api("GET", f"{_BASE}/{{subnet}}")
+def read_subnet(call: Call) -> dict[str, Any]:
+    """Return a subnet."""
+    return {**_shown(call.params["subnet"], _found(call).data), "digest": table_digest(configured(call.lab, "subnets"))}
+
+
+@api("PUT", f"{_BASE}/{{subnet}}")
+def update_subnet(call: Call) -> None:
+    """Change a subnet."""
+    entry = _found(call)
+    data = dict(entry.data)
+    change(data, call.params, "subnet", "vnet", "lock-token")
+    _check(data, call.params["subnet"], "update sdn subnet object failed: ")
+    entry.data = data
+
+
+@api("DELETE", f"{_BASE}/{{subnet}}")
+def delete_subnet(call: Call) -> None:
+    """Remove a subnet."""
+    _found(call)
+    del configured(call.lab, "subnets")[call.params["subnet"]]

@@ -52,7 +52,7 @@ def users(call: Call) -> list[dict[str, Any]]:
     realms = {name: entry.data["type"] for name, entry in lab.section("domains").items()} | {"pam": "pam", "pve": "pve"}
     rows = []
     for userid, user in lab.users.items():
-        if not (sees_all or userid == call.user.partition("!")[0] or groups & set(user.groups)):
+        if not (sees_all or userid == call.user or groups & set(user.groups)):
             continue
         active = bool(user.enable) and not (user.expire and user.expire < lab.clock.now())
         if "enabled" in params and bool(params["enabled"]) != active:

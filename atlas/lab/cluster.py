@@ -189,6 +189,19 @@ def status(call: Call) -> list[dict[str, Any]]:
     return rows
 
 
+@api("GET", "/cluster/log")
+def log(call: Call) -> list[dict[str, Any]]:
+    """List what happened: the ends of tasks, everybody's with Sys.Syslog."""
+    rows = []
+    for number, record in enumerate(call.lab.tasks.records.values()):
+        if record.endtime is None or not (call.may("/", "Sys.Syslog") or record.user == call.user):
+            continue
+        text = f"end task {record.upid} {record.exitstatus}"
+        row = {"uid": number, "time": record.endtime, "node": record.node, "user": record.user, "msg": text}
+        rows.append({**row, "pid": record.pid, "pri": 6, "tag": "pvedaemon", "id": f"{number}:{record.node}"})
+    return rows[::-1][: call.params.get("max", 50)]
+
+
 @api("GET", "/cluster/tasks")
 def tasks(call: Call) -> list[dict[str, Any]]:
     """List recent tasks: everybody's with Sys.Audit, else the user's own (a token sees none)."""

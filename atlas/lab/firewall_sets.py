@@ -64,6 +64,7 @@ def _sets(call: Call) -> list[dict[str, Any]]:
 
 def _create_set(call: Call) -> None:
     found, name, old = part(call, "ipset"), call.params["name"], call.params.get("rename")
+    one: dict[str, Any]
     if name in found and old != name:
         raise PVEError(400, errors={"name": f"IPSet '{name}' already exists"})
     if old is not None:
@@ -71,7 +72,7 @@ def _create_set(call: Call) -> None:
             raise PVEError(400, errors={"rename": f"IPSet '{old}' does not exist"})
         one = dict(found.pop(old))
     else:
-        one: dict[str, Any] = {"entries": {}}
+        one = {"entries": {}}
     if "comment" in call.params:
         one["comment"] = call.params["comment"]
     found[name] = one
@@ -140,7 +141,7 @@ def _refs(call: Call) -> list[dict[str, Any]]:
             if call.params.get("type") not in (None, kind):
                 continue
             for item, value in part(call, name, scope=where).items():
-                row = {"type": kind, "name": item, "ref": f"{sign}{item}", "scope": scope}
+                row: dict[str, Any] = {"type": kind, "name": item, "ref": f"{sign}{item}", "scope": scope}
                 rows.append(row | ({"comment": value["comment"]} if value.get("comment") else {}))
     return rows
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from atlas.lab import body
 from atlas.lab.auth import Tickets
-from atlas.lab.call import HANDLERS, Call, NotAuthenticated, PVEError
+from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError
 from atlas.lab.check import check
 from atlas.lab.table import Method, Table, load
 
@@ -77,7 +77,12 @@ class Door:
             )
         params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
         try:
-            call = self._call(request, method, route[1], params, user)
+            try:
+                call = self._call(request, method, route[1], params, user)
+            except Forbidden as error:
+                if upload is None:
+                    raise
+                return _bare(error)  # uploads are refused before the part of the server that explains
             call.upload = upload
             data = await self._run(call)
         finally:
@@ -146,6 +151,12 @@ def _dumps(content: object) -> str:
 
 def _text(status: int, reason: str, text: str) -> web.Response:
     answer = web.Response(status=status, reason=_reason(reason), text=text, headers=_HEADERS)
+    answer.force_close()
+    return answer
+
+
+def _bare(error: PVEError) -> web.Response:
+    answer = web.json_response({"data": None}, status=error.status, reason=_reason(error.message), headers=_HEADERS)
     answer.force_close()
     return answer
 

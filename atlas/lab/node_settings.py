@@ -126,16 +126,19 @@ def _chosen(call: Call) -> list[Guest]:
 
 
 async def _power(call: Call, task: Task, guest: Guest, *, on: bool) -> None:
+    from atlas.lab.lxc_power import start_container
+    from atlas.lab.qemu_machine import rest
     from atlas.lab.qemu_power import start_vm, stop_vm
 
-    node = guest.node
     try:
-        if guest.kind == "lxc":
-            task.log(f"CT {guest.vmid} is left as it is")
-        elif on:
-            await start_vm(call.lab, node, guest.vmid, task)
+        if on:
+            start = start_vm if guest.kind == "qemu" else start_container
+            await start(call.lab, guest.node, guest.vmid, task)
+        elif guest.kind == "qemu":
+            await stop_vm(call.lab, guest, task, shutdown=True, timeout=180, force=True)
         else:
-            await stop_vm(call.lab, node, guest.vmid, task)
+            await task.spend(1)
+            rest(guest)
     except PVEError as error:
         task.warn(error.message)
 

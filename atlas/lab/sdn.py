@@ -69,7 +69,7 @@ def inner(doing: str, name: str, text: str) -> PVEError:
     return PVEError(500, f"{doing}400 Parameter verification failed.\n{name}: {text}\n")
 
 
-def _register(kind: str) -> None:
+def _register(kind: str) -> None:  # noqa: C901  one small function for each method of a kind
     key, required = _KINDS[kind]
     word = {"zones": "zone", "vnets": "vnet", "controllers": "controller", "ipams": "ipam", "dns": "dns"}[kind]
     base, item = f"/cluster/sdn/{kind}", f"/cluster/sdn/{kind}/{{{key}}}"

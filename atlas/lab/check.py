@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.lab.call import PVEError
-from atlas.lab.formats import MISSING, PROPERTIES, UNDEFINED, parse_properties, verify
+from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, verify
+from atlas.lab.property_formats import PROPERTIES
 from atlas.lab.table import Schema
 
 # How many of a numbered parameter there are. Source: qemu-server, pve-container.
@@ -15,6 +16,7 @@ NUMBERED = {
     "net": 32, "scsi": 31, "virtio": 16, "ide": 4, "sata": 6, "unused": 256, "mp": 256, "dev": 256, "ipconfig": 32,
     "hostpci": 16, "usb": 14, "serial": 4, "parallel": 3, "numa": 8, "virtiofs": 10, "link": 8, "acmedomain": 6,
 }  # fmt: skip
+_WORDS = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DIGITS = re.compile(r"([a-z]+)(\d+)")
@@ -156,7 +158,9 @@ def _format_fault(path: str, form: Any, text: str) -> str | None:
             continue
         if field.get("requires") and field["requires"] not in found:
             inner[f"{path}.{field['requires']}"] = f"missing property required by '{path}.{key}'"
-        _check_value(f"{path}.{key}", field, value, inner)
+        # Inside of a property string PVE takes words for a boolean too.
+        plain = _WORDS.get(value.lower(), value) if field.get("type") == "boolean" else value
+        _check_value(f"{path}.{key}", field, plain, inner)
     if not inner:
         return None
     return "\n".join(["format error", *(f"{key}: {value.rstrip()}" for key, value in inner.items())])

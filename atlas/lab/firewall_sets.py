@@ -93,8 +93,9 @@ def _read_set(call: Call) -> list[dict[str, Any]]:
 
 
 def _properties(call: Call, before: dict[str, Any]) -> dict[str, Any]:
-    given = {key: call.params[key] for key in ("comment", "nomatch") if key in call.params}
-    return {key: value for key, value in {**before, **given}.items() if value}
+    found = dict(before)
+    found.update({key: call.params[key] for key in ("comment", "nomatch") if key in call.params})
+    return {key: value for key, value in found.items() if value}
 
 
 def _add_entry(call: Call) -> None:

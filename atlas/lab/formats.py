@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -132,6 +133,24 @@ def _prune(text: str) -> str | None:
     return None
 
 
+@functools.cache
+def cpu_models() -> frozenset[str]:
+    """Return the names of the processor models that are built in."""
+    from atlas.lab.table import load
+
+    method = load().method("POST", "/cluster/qemu/custom-cpu-models")
+    known = method.parameters["reported-model"]["enum"] if method else []
+    return frozenset({*known, "x86-64-v2", "x86-64-v2-AES", "x86-64-v3", "x86-64-v4"})
+
+
+def _cpu(text: str) -> str | None:
+    parts = parse_properties({"cputype": {"default_key": 1}}, text)[0]
+    name = parts.get("cputype", "kvm64")
+    if name in cpu_models() or name.startswith("custom-"):
+        return None
+    return f"Built-in cputype '{name}' is not defined (missing 'custom-' prefix?)"
+
+
 def _urlencoded(text: str) -> str | None:
     bad = re.search(r"%(?![0-9a-fA-F]{2})|[^-%a-zA-Z0-9_.!~*'()]", text)
     if bad is None:
@@ -152,25 +171,6 @@ def _ports(text: str) -> str | None:
 _DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\.?"
 _STORAGE_ID = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
 _VOLUME_ID = rf"{_STORAGE_ID}:.+"
-
-_COUNT = {"type": "integer", "minimum": 0, "optional": 1}
-# Named formats that are property strings, as the API table writes those.
-PROPERTIES: dict[str, dict[str, dict[str, Any]]] = {
-    "prune-backups": {
-        "keep-all": {"type": "boolean", "optional": 1},
-        **{f"keep-{unit}": _COUNT for unit in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
-    },
-    "pve-qm-ipconfig": {
-        "ip": {"type": "string", "format": "pve-ipv4-config", "optional": 1},
-        "gw": {"type": "string", "format": "ipv4", "optional": 1, "requires": "ip"},
-        "ip6": {"type": "string", "format": "pve-ipv6-config", "optional": 1},
-        "gw6": {"type": "string", "format": "ipv6", "optional": 1, "requires": "ip6"},
-    },
-    "pve-qm-boot": {
-        "legacy": {"type": "string", "optional": 1, "default_key": 1},
-        "order": {"type": "string", "optional": 1},
-    },
-}
 
 VERIFY: dict[str, Verify] = {
     "pve-node": _like(_NAME, "value does not look like a valid node name"),
@@ -197,6 +197,7 @@ VERIFY: dict[str, Verify] = {
     "pve-tag": _like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
     "pve-startup-order": _startup,
     "prune-backups": _prune,
+    "pve-vm-cpu-conf": _cpu,
     "pve-ha-resource-id": _like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
     "pve-ha-resource-or-vm-id": _like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
     "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),

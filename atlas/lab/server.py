@@ -31,6 +31,7 @@ HANDLER_MODULES = (
     "firewall_sets",
     "ha",
     "indexes",
+    "node_capabilities",
     "node_network",
     "node_settings",
     "node_tasks",

@@ -16,7 +16,6 @@ NUMBERED = {
     "net": 32, "scsi": 31, "virtio": 16, "ide": 4, "sata": 6, "unused": 256, "mp": 256, "dev": 256, "ipconfig": 32,
     "hostpci": 16, "usb": 14, "serial": 4, "parallel": 3, "numa": 8, "virtiofs": 10, "link": 8, "acmedomain": 6,
 }  # fmt: skip
-_WORDS = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DIGITS = re.compile(r"([a-z]+)(\d+)")
@@ -158,9 +157,7 @@ def _format_fault(path: str, form: Any, text: str) -> str | None:
             continue
         if field.get("requires") and field["requires"] not in found:
             inner[f"{path}.{field['requires']}"] = f"missing property required by '{path}.{key}'"
-        # Inside of a property string PVE takes words for a boolean too.
-        plain = _WORDS.get(value.lower(), value) if field.get("type") == "boolean" else value
-        _check_value(f"{path}.{key}", field, plain, inner)
+        _check_value(f"{path}.{key}", field, value, inner)
     if not inner:
         return None
     return "\n".join(["format error", *(f"{key}: {value.rstrip()}" for key, value in inner.items())])

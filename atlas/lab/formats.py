@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -133,24 +132,6 @@ def _prune(text: str) -> str | None:
     return None
 
 
-@functools.cache
-def cpu_models() -> frozenset[str]:
-    """Return the names of the processor models that are built in."""
-    from atlas.lab.table import load
-
-    method = load().method("POST", "/cluster/qemu/custom-cpu-models")
-    known = method.parameters["reported-model"]["enum"] if method else []
-    return frozenset({*known, "x86-64-v2", "x86-64-v2-AES", "x86-64-v3", "x86-64-v4"})
-
-
-def _cpu(text: str) -> str | None:
-    parts = parse_properties({"cputype": {"default_key": 1}}, text)[0]
-    name = parts.get("cputype", "kvm64")
-    if name in cpu_models() or name.startswith("custom-"):
-        return None
-    return f"Built-in cputype '{name}' is not defined (missing 'custom-' prefix?)"
-
-
 def _urlencoded(text: str) -> str | None:
     bad = re.search(r"%(?![0-9a-fA-F]{2})|[^-%a-zA-Z0-9_.!~*'()]", text)
     if bad is None:
@@ -197,7 +178,6 @@ VERIFY: dict[str, Verify] = {
     "pve-tag": _like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
     "pve-startup-order": _startup,
     "prune-backups": _prune,
-    "pve-vm-cpu-conf": _cpu,
     "pve-ha-resource-id": _like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
     "pve-ha-resource-or-vm-id": _like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
     "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),

@@ -128,8 +128,8 @@ class Backend(Protocol):
     async def create_disk(self, path: str, size: int, image: str | None = None) -> None:
         """Make a disk of `size` bytes: empty, or with the content of a catalogue image (`debian-12`)."""
 
-    async def put_file(self, path: str, file: str) -> None:
-        """Keep a copy of a file (an uploaded image or ISO, of any format) as the disk `path`, over one of that name."""
+    async def put_file(self, path: str, file: str, form: str) -> None:
+        """Keep a copy of an image file (`raw`, also an ISO, `qcow2` or `vmdk`) as a disk, over one of that name."""
 
     async def clone_disk(self, source: str, target: str, *, linked: bool = False, snapshot: str | None = None) -> None:
         """Copy a disk (also of a running machine), or lay a linked clone over it."""

@@ -64,6 +64,17 @@ class Disks:
         else:
             _note(disk).write_text(f"{name} {size}\n")
 
+    async def put(self, path: str, source: Path, form: str) -> None:
+        """Convert a file that came from outside; one that names other files is refused, since it would read those."""
+        known = json.loads(await qemu_img("info", "--output=json", "-f", form, str(source)))
+        data = known.get("format-specific", {}).get("data", {})
+        extents = [each["filename"] for each in data.get("extents", []) if each["filename"] != str(source)]
+        if known.get("backing-filename") or data.get("data-file") or extents:
+            raise BackendError("the image refers to other files")
+        disk = self.file(path)
+        disk.parent.mkdir(parents=True, exist_ok=True)
+        await qemu_img("convert", "-q", "-f", form, "-O", "qcow2", str(source), str(disk))
+
     async def present(self, path: str) -> Path:
         """Return a disk's file, making it now if it is only noted so far."""
         disk = self.file(path)

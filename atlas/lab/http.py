@@ -13,6 +13,7 @@ from aiohttp import web
 
 from atlas.lab import body
 from atlas.lab.auth import Tickets
+from atlas.lab.backend import BackendError
 from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError
 from atlas.lab.check import check
 from atlas.lab.table import Method, Table, load
@@ -57,6 +58,8 @@ class Door:
             if error.status == 401:
                 await self.lab.clock.sleep(FAILED_LOGIN_SECONDS)
             answer = _failure(error, form)
+        except BackendError as error:
+            answer = _failure(PVEError(500, str(error)), form)
         except Exception:  # noqa: BLE001  a handler's bug must not take the server along; the log has the traceback
             _log.exception("%s %s", request.method, path)
             answer = _failure(PVEError(500, "internal error of the lab; its log has the details"), form)

@@ -164,6 +164,10 @@ class QemuBackend:
         """Make an empty disk, or note that one of an image is wanted."""
         await self._disks.create(path, size, image)
 
+    async def put_file(self, path: str, file: str, form: str) -> None:
+        """Convert a file, unless it would draw in another one as its backing file."""
+        await self._disks.put(path, Path(file), form)
+
     async def clone_disk(self, source: str, target: str, *, linked: bool = False, snapshot: str | None = None) -> None:
         """Copy with qemu-img, or out of the running QEMU; a linked clone is a layer over its base."""
         holder = self._holder(source)

@@ -125,8 +125,9 @@ class SimulatedBackend:
         del image
         self._disks[path] = size
 
-    async def put_file(self, path: str, file: str) -> None:
+    async def put_file(self, path: str, file: str, form: str) -> None:
         """Record a file's size."""
+        del form
         self._disks[path] = Path(file).stat().st_size
 
     async def clone_disk(self, source: str, target: str, *, linked: bool = False, snapshot: str | None = None) -> None:

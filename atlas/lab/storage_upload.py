@@ -58,7 +58,8 @@ async def _keep(call: Call, storage: Storage, name: str, path: str) -> None:
     form = _format(kind, name)
     inner = virtual_size(path)
     target = f"{folder}/{kind}/{name}"
-    await lab.backend.put_file(target, path)
+    if kind != "vztmpl":
+        await lab.backend.put_file(target, path, form if form in ("qcow2", "vmdk") else "raw")
     lab.volumes[lab.volume_key(volid, node)] = Volume(
         volid,
         storage.id,
@@ -68,7 +69,7 @@ async def _keep(call: Call, storage: Storage, name: str, path: str) -> None:
         node=None if storage.shared else node,
         used=size,
         ctime=lab.clock.now(),
-        path=target,
+        path=target if kind != "vztmpl" else None,
         extra={"virtual": inner or size} if kind == "import" else {},
     )
 

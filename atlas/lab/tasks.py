@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from atlas.lab.backend import BackendError
 from atlas.lab.call import PVEError
 from atlas.lab.records import Record, Store
 
@@ -104,8 +105,8 @@ class Tasks:
         except asyncio.CancelledError:
             status = STOPPED
             task.log(f"TASK ERROR: {status}")
-        except PVEError as error:
-            text = error.message.rstrip("\n")
+        except (PVEError, BackendError) as error:
+            text = str(error).rstrip("\n")
             task.log(f"TASK ERROR: {text}")
             status = text.split("\n")[-1]
         except Exception as error:  # noqa: BLE001  a worker's bug ends that worker, not the server

@@ -79,7 +79,12 @@ class Carrier:
         )
 
     def _check(self, changes: Iterable[AttributeChange]) -> None:
-        outside = [c for c in changes if self.approved is not None and (c.path, c.after) not in self.approved]
+        if self.approved is None:
+            return
+        approved = set(self.approved)
+        if self.hands.entries("reboot-due", "shutdown"):
+            approved.add(("running", True))  # it is down because this run took it down
+        outside = [c for c in changes if (c.path, c.after) not in approved]
         if outside:
             words_ = ", ".join(f"{c.path} is {c.before} now" for c in outside)
             raise StalePlan(f"{self.hands.key} ({self.vmid}) changed since the plan was made: {words_}", "plan again")

@@ -21,7 +21,7 @@ from atlas.proxmox.hands import Hands, Stuck
 from atlas.proxmox.making import CLONES_AT_ONCE, Limits, Order, make
 from atlas.state import Lease
 
-WORKERS = 10
+WORKERS = 16
 
 
 class ApiEngine:

@@ -20,7 +20,7 @@ from atlas.proxmox.hands import Hands, Stuck, Watch
 from atlas.proxmox.writes import gib, writes
 from atlas.state import Attributes, Lease, Observed, State
 
-CLONES_AT_ONCE = 8
+CLONES_AT_ONCE = 10
 
 
 @dataclass(slots=True)

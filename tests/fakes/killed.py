@@ -1,0 +1,124 @@
+"""A child process that applies a plan and kills itself at a given point of its journal.
+
+Run as `python killed.py HOME RUN POINT`; POINT is `none` or `HOOK:STEP:COUNT`, such as `before-upid:create:2`: the
+second time that a task of a creation has begun and its UPID is not yet on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fakes.site import CLUSTER, KEY, Site
+
+from atlas.instances import instances
+from atlas.ports import Entry, Journal, Work
+from atlas.spec import Stack
+from atlas.state import Attributes
+
+HOOKS = (
+    "after-intent",  # on disk; the call was not made
+    "before-upid",  # the call was made; its UPID is not on disk
+    "after-upid",
+    "before-exit",  # the task has ended; nothing of that is on disk
+    "after-exit",
+    "before-made",
+    "after-made",
+    "before-applied",
+    "after-applied",
+    "before-gone",
+    "after-gone",
+)
+
+
+class Killing:
+    """A journal that ends the process, as SIGKILL does, at one point."""
+
+    def __init__(self, inner: Journal, point: str) -> None:
+        self._inner = inner
+        self._hook, self._step, count = (*point.split(":"), "1")[:3] if point != "none" else ("none", "", "1")
+        self._left, self._lock = int(count), threading.Lock()
+        self._steps: dict[int, str] = {}
+
+    def _at(self, hook: str, step: str) -> None:
+        if hook != self._hook or self._step not in ("*", step):
+            return
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def intend(self, guest: str, step: str, **intent: Any) -> int:
+        entry = self._inner.intend(guest, step, **intent)
+        self._steps[entry] = step
+        self._at("after-intent", step)
+        return entry
+
+    def settle(self, entry: int, **outcome: Any) -> None:
+        step = self._steps.get(entry, "")
+        kind = "exit" if outcome.keys() & {"exit", "done"} else "upid"
+        self._at(f"before-{kind}", step)
+        self._inner.settle(entry, **outcome)
+        self._at(f"after-{kind}", step)
+
+    def entries(self, guest: str | None = None) -> Sequence[Entry]:
+        return self._inner.entries(guest)
+
+    def applied(self, guest: str, attributes: Attributes, removed: Iterable[str] = ()) -> None:
+        self._at("before-applied", guest)
+        self._inner.applied(guest, attributes, removed)
+        self._at("after-applied", guest)
+
+    def made(self, guest: str, *, uuid: str, node: str) -> None:
+        self._at("before-made", guest)
+        self._inner.made(guest, uuid=uuid, node=node)
+        self._at("after-made", guest)
+
+    def gone(self, guest: str) -> None:
+        self._at("before-gone", guest)
+        self._inner.gone(guest)
+        self._at("after-gone", guest)
+
+
+def resumed_work(site: Site, run_id: str) -> tuple[Work, Any, Any]:
+    """Return work, plan and run as a resuming process finds them: from the store alone."""
+    run = site.store.run(run_id)
+    plan = site.store.plan(run.plan)
+    stack = Stack.model_validate(plan.spec) if not plan.destroy else None
+    wanted = instances(stack) if stack else ()
+    renames = {
+        i.key: f"{i.guest.renamed_from}{i.key[len(i.group) :]}" for i in wanted if i.guest.renamed_from is not None
+    }
+    leases = {x.key: x for x in site.store.leases(CLUSTER, plan.stack)}
+    work = Work(
+        plan.stack,
+        site.store.installation(),
+        KEY,
+        wanted,
+        leases,
+        site.store.applied(CLUSTER, plan.stack),
+        site.cluster.look(),
+        site.home,
+        renames,
+        plan.destroy,
+    )
+    return work, plan, run
+
+
+def main(home: Path, run_id: str, point: str) -> None:
+    """Go on with a run, and end at the point."""
+    site = Site(home, json.loads((home / "status.json").read_text()))
+    work, plan, run = resumed_work(site, run_id)
+    site.carry_out(work, plan, run, wrap=lambda inner: Killing(inner, point))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -196,8 +196,9 @@ def test_a_container_is_made_changed_and_deleted(site: TerraformSite) -> None:
     assert site.plan(wanted)[1].changes == ()
     changed = spec({"name": "ct", "kind": "container", **features, "memory": "2GiB", "disks": [{"size": "5GiB"}]})
     site.apply(changed)
-    config = site.config(lease.vmid)
-    assert (config["memory"], "size=5G" in config["rootfs"]) == (2048, True)
+    guest = site.cluster.guest(lease.vmid)
+    assert guest is not None
+    assert (guest.attributes["memory"], guest.attributes["disks[0].size"]) == (2048, 5120)
     assert site.running(lease.vmid)
     assert site.plan(changed)[1].changes == ()
     site.apply(None, "farm")
@@ -257,7 +258,7 @@ def test_after_one_engine_the_other_plans_nothing(site: TerraformSite) -> None:
             "count": 2,
             "tags": ["x"],
             "start": {"order": 2},
-            "networks": [{"vlan": 4}, {"bridge": "vmbr0"}],
+            "networks": [{"vlan": 4, "address": "10.44.0.5/24"}, {"bridge": "vmbr0"}],
         },
         {"name": "db", "disks": [{"size": "5GiB"}, {"size": "1GiB", "storage": "local-lvm", "ssd": True}]},
         {"name": "ct", "kind": "container", "mounts": [{"path": "/srv", "size": "1GiB"}]},

@@ -36,7 +36,7 @@ class Known:
 def known(folder: Path) -> tuple[Known, ...]:
     """Return the guests that the state in a folder holds; none where there is no state yet."""
     return tuple(
-        Known(str(i["index_key"]), kind, int(i["attributes"].get("vm_id") or 0), i.get("status") == "tainted")
+        Known(str(i["index_key"]), kind, int(i["attributes"]["id"]), i.get("status") == "tainted")
         for kind, i in _guests(_load(folder))
     )
 

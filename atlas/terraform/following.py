@@ -52,7 +52,12 @@ class Follower:
             self._event(event)
         fate = process.wait()
         if fate != 0:
-            for key in self.failed:
+            unplaced = [d for d in self.errors if not _key_of(d.where.path)]
+            for key, why in self.failed.items():
+                if not why:  # the provider did not say which guest its error is about
+                    self.failed[key] = (
+                        f"{unplaced[0].summary} {unplaced[0].detail}".strip() if unplaced else "it failed"
+                    )
                 self.emit(EventType.GUEST_STAGE, key, stage=Stage.FAILED, reason=self.failed[key])
         return fate
 
@@ -73,7 +78,7 @@ class Follower:
         if kind == "apply_start":
             self.emit(EventType.GUEST_STAGE, key, stage=self._stage(key, action))
         elif kind == "apply_errored":
-            self.failed.setdefault(key, "it failed")
+            self.failed.setdefault(key, "")
         elif kind == "apply_complete":
             self._complete(key, action)
 

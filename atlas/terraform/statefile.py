@@ -91,6 +91,7 @@ def imported(kind: Kind, instance: dict[str, Any]) -> bool:
     """
     values = instance["attributes"]
     if kind == "container":
+        values |= {"vm_id": int(values["id"]), "console": [], **_TIMES}
         return True
     values |= {name: [] for name in _UNSPOKEN if values.get(name)}
     values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}
@@ -99,6 +100,15 @@ def imported(kind: Kind, instance: dict[str, Any]) -> bool:
         agent["wait_for_ip"] = [{"disabled": True, "ipv4": False, "ipv6": False}]
     return True
 
+
+_TIMES = {
+    "timeout_clone": 1800,
+    "timeout_create": 1800,
+    "timeout_delete": 60,
+    "timeout_start": 300,
+    "timeout_update": 1800,
+}
+"""The provider's defaults; an import leaves them out, and a delete would then have no time at all."""
 
 _UNSPOKEN = (
     "amd_sev", "audio_device", "cdrom", "hostpci", "numa", "operating_system", "rng", "serial_device", "smbios",

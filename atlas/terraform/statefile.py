@@ -91,7 +91,7 @@ def imported(kind: Kind, instance: dict[str, Any]) -> bool:
     """
     values = instance["attributes"]
     if kind == "container":
-        values |= {"vm_id": int(values["id"]), "console": [], **_TIMES}
+        values |= {"vm_id": int(values["id"]), **_TIMES}
         return True
     values |= {name: [] for name in _UNSPOKEN if values.get(name)}
     values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}

@@ -107,6 +107,7 @@ resource "proxmox_virtual_environment_container" "guests" {
 
   lifecycle {
     # The archive and the keys can be given only when a container is made; changing an image is a replace by name.
-    ignore_changes = [operating_system, initialization[0].user_account]
+    # The console is not in the spec, so it is left as it is.
+    ignore_changes = [operating_system, console, initialization[0].user_account]
   }
 }

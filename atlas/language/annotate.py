@@ -55,7 +55,7 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         names: Names of the draft's guests; they are never anything else.
     """
     table = words()
-    listed = list(tokens(text, table.lexer))
+    listed = _compounds(list(tokens(text, table.lexer)), table, names)
     items: list[Item] = []
     i = 0
     while i < len(listed):
@@ -64,6 +64,27 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
             items.append(item)
         i += used
     return _joined(items, table)
+
+
+def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list[Token]:
+    """Take compounds such as `Debian-Server` apart, unless they are names."""
+    out: list[Token] = []
+    for token in listed:
+        parts = token.text.split("-")
+        entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
+        before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""
+        known = len(parts) > 1 and all(entries) and entries[-1] in {"KIND", "NOUN", "HEADING", "DISK"}
+        if token.kind != "WORD" or not known or token.low in names or before in {"NAMED", "KIND", "NOUN", "PREFIX"}:
+            out.append(token)
+            continue
+        if (token.low,) in table.phrases:
+            out.append(token)
+            continue
+        start = token.start
+        for part in parts:
+            out.append(Token("WORD", part, start))
+            start += len(part) + 1
+    return out
 
 
 def _one(

@@ -119,8 +119,8 @@ def _gateway(gateway: Any, address: str, subnet: str | None) -> Iterator[tuple[s
         return
     own = ip_interface(address)
     if ip == own.ip:
-        yield "duplicate_ip", f"{ip} is said for a guest and for its gateway"
-    elif ("/" in address and ip not in own.network) or (subnet and ip not in ip_network(subnet, strict=False)):
+        yield "duplicate_ip", f"{ip} is said for a guest and for a gateway"
+    elif ip not in ip_network(subnet, strict=False) if subnet else "/" in address and ip not in own.network:
         yield "gateway_outside_subnet", f"the gateway {ip} is not in {subnet or own.network}"
 
 

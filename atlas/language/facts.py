@@ -64,15 +64,19 @@ def disks(items: Sequence[Item]) -> list[Fact]:
     count = next((i.value for i in items[:at] if i.tag == "NUM"), 1) if values(items, "SIZE") else 1
     if "ROOT" in tags:
         return [Fact("disk.root", sizes[0])]
+    if count > 1 and not tags & {"DATA", "MORE"}:
+        return [Fact("disk.all", (sizes[0], count))]
     if tags & {"DATA", "SECOND", "THIRD", "MORE", "LAST"} or count > 1:
         place = {"SECOND": 1, "THIRD": 2}.get(next(iter(tags & {"SECOND", "THIRD"}), ""))
-        return [Fact("disk.data", (sizes[0], place), "add")] * count
+        return [Fact("disk.data", (sizes[0], place, count), "add")]
+    if len(sizes) > 1:
+        return [Fact("disk.root", sizes[0]), *(Fact("disk.data", (size, None, 1), "add") for size in sizes[1:])]
     return [Fact("disk.any", sizes[0])]
 
 
 def no_size(_: Sequence[Item]) -> list[Fact]:
     """Read a further disk without a size."""
-    return [Fact("disk.data", (None, None), "add")]
+    return [Fact("disk.data", (None, None, 1), "add")]
 
 
 def mount(items: Sequence[Item]) -> list[Fact]:

@@ -10,7 +10,7 @@ from atlas.language.annotate import Item
 from atlas.language.facts import NAMELIKE, Fact, Maker, values
 
 _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
-_IS = "(COLON|OF|IS|ON|A|TO|WITH|FILL|CHANGE)"
+_IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
 _LIST = "((COMMA|AND|COMMA AND|SLASH)? {})*"
 _ADDRS = f"ADDR {_LIST.format('(ADDR|LASTPART)')}"
 _PORTS = f"(NUM|PORTPROTO) {_LIST.format('(PORT)? (NUM|PORTPROTO)')} (UDP)?"
@@ -40,7 +40,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
     # disks
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
-    (f"{_Q}* (DISK|ROOT) (DISK)? {_IS}* SIZE", f.disks),
+    (f"DISK {_IS}* SIZE ((AND|SLASH) SIZE (?! MEMORY))+", f.disks),
+    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? (DATA|ROOT|MORE)* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
     ("(MORE|SECOND|THIRD|DATA|A)+ (DATA)? DISK", f.no_size),

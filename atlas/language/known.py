@@ -1,8 +1,9 @@
-"""Names that a person may use, from the catalogues and the cluster's profile."""
+"""Names that a person may use, from the catalogues."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,23 @@ class Known:
     Args:
         software: Names of the software catalogue; other names are kept and refused with a suggestion.
         images: Names of the image catalogue, such as `debian-12`, the preferred version of each distribution first.
+        aliases: Other words for the software, each with its name in the catalogue.
     """
 
     software: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Every word for software with the name that it stands for."""
+        return {**self.aliases, **{name: name for name in self.software}}
+
+
+def catalogue() -> Known:
+    """Return what the catalogues of ATLAS know."""
+    from atlas.configs.catalogue import images, software
+
+    preferred = sorted(images().values(), key=lambda image: not image.default)
+    aliases = {alias: name for name, entry in software().items() for alias in entry.aliases}
+    return Known(tuple(software()), tuple(image.name for image in preferred), aliases)

@@ -15,6 +15,29 @@ if TYPE_CHECKING:
     from atlas.language.reading import Reading
 
 
+_VAGUE = frozenset(
+    (
+        *(
+            "build",
+            "test",
+            "testing",
+            "file",
+            "mail",
+            "log",
+            "logging",
+            "search",
+            "monitor",
+            "queue",
+            "desktop",
+            "compute",
+        ),
+        *("storage", "media", "dev", "prod", "staging", "production", "auth", "kubernetes", "k8s", "ci", "metrics"),
+        "client",
+    )
+)
+"""Words that are a role beside a noun (`a build server`), and anything else alone."""
+
+
 def meet(r: Reading, subject: Subject, i: int) -> bool:
     """Take up a subject: guests that are there, or new ones; tell whether it was one."""
     if r.parens and _names_in_parens(r, subject):
@@ -37,12 +60,17 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if subject.it:
         if not r.draft.guests:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
+            r.dangling = True
         elif not subject.many and len(r.scope) > 1 and len(r.draft.guests) > 1 and not r.draft.focus:
             r.scope = list(range(len(r.draft.guests)))
         return True
+    plain = subject.kind and not subject.names and not subject.role and subject.count is None
+    if plain and r.apply.changing and r.old and not r.adding and r.scope:
+        r.apply.apply(Fact("kind", subject.kind), r.scope)  # `make it a VM`
+        return True
     if subject.weak and not may_create(r, subject, i):
         return False
-    if _names_family(r, subject):
+    if _part(r, subject, i) or _names_family(r, subject):
         return True
     create(r, subject)
     return True
@@ -51,13 +79,27 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
 def may_create(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether a bare word is a guest of its own here."""
     follows = r.tag(i + subject.length)
-    begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK"}
-    if r.old and not r.adding:
+    begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
+    if (r.old and not r.adding) or subject.words.lower() in _VAGUE:
         return False
     if subject.named:
         return begins and (
             follows
-            in {"ADDR", "COLON", "NUM", "CORESHORT", "SIZE", "ON", "WITH", "OSV", "AND", "COMMA", "NAME", "OPENP"}
+            in {
+                "ADDR",
+                "COLON",
+                "NUM",
+                "CORESHORT",
+                "SIZE",
+                "ON",
+                "WITH",
+                "OSV",
+                "AND",
+                "COMMA",
+                "NAME",
+                "OPENP",
+                "SAME",
+            }
             or r.tag(i - 1) == "AND"
             or follows == ""
         )
@@ -101,8 +143,9 @@ def narrow(r: Reading, chosen: list[int]) -> None:
     join = r.joinable and set(r.scope) <= r.told and bool(r.told & set(r.scope))
     r.scope = sorted({*r.scope, *chosen}) if join else chosen
     r.told |= set(chosen)
+    r.latest = list(chosen)
     r.joinable, r.weak = True, False
-    r.apply.nic, r.apply.disk = 0, None
+    r.apply.nic, r.apply.disks = 0, None
 
 
 def refer(r: Reading, found: list[int], subject: Subject) -> None:
@@ -176,6 +219,7 @@ def create(r: Reading, subject: Subject) -> None:
         r.apply.said[start + n, "new"] = (True, ())
         r.draft.guests.append(guest)
     new = list(range(start, start + count))
+    r.generic = new if count > 1 and not subject.role and not subject.names and not r.subjects else []
     r.apply.notes.append("guest")
     enter(r, new)
     apply_subject(r, subject, new)
@@ -191,16 +235,50 @@ def create(r: Reading, subject: Subject) -> None:
         r.ask("target", f"Which guest is meant by {subject.words!r}? I know only what you say here.", new)
 
 
+def _part(r: Reading, subject: Subject, i: int) -> bool:
+    """Take `5 vms: 2 web and 3 db` as five guests told apart by their roles."""
+    counted = subject.count is not None or subject.indefinite
+    if not r.generic or not counted or not subject.role or subject.kind or r.tag(i - 1) == "WITH":
+        return False
+    count = subject.count if isinstance(subject.count, int) else 1
+    free = [g for g in r.generic if not r.draft.guests[g].role][:count]
+    if len(free) < count:
+        _mismatch(r)
+    for g in free:
+        r.draft.guests[g].role = subject.role
+    r.parted = True
+    if free:
+        enter(r, free)
+        apply_subject(r, subject, free)
+    return True
+
+
+def _mismatch(r: Reading) -> None:
+    text = f"{len(r.generic)} guests were asked for, and the parts do not add up to that"
+    if not any(f.code == "count_mismatch" for f in r.draft.findings):
+        r.draft.findings.append(Finding(kind="error", code="count_mismatch", text=text, fields=["count"]))
+
+
+def parts_left(r: Reading) -> None:
+    """Say so where guests that were told apart by role are fewer than were asked for."""
+    if r.parted and any(g < len(r.draft.guests) and not r.draft.guests[g].role for g in r.generic):
+        _mismatch(r)
+
+
 def enter(r: Reading, group: list[int]) -> None:
     """Go on with a group, joined with the one before where nothing was said between."""
-    if r.joinable and r.subjects and not r.told:
+    if r.joinable and r.subjects and not r.told and r.bracketed:
+        r.wider = [*r.scope, *group]
+        r.scope = list(group)
+    elif r.joinable and r.subjects and not r.told:
         r.scope = [*r.scope, *group]
     else:
         r.scope = list(group)
     r.subjects.append(group)
+    r.latest = list(group)
     r.family, r.told = [], set()
     r.joinable, r.weak = True, False
-    r.apply.nic, r.apply.disk = 0, None
+    r.apply.nic, r.apply.disks = 0, None
 
 
 def apply_subject(r: Reading, subject: Subject, group: list[int]) -> None:

@@ -11,7 +11,7 @@ from atlas.language.subjects import Subject, subject_at
 def named(r: Reading, i: int) -> int:
     """Take `called web1 and web2`: names for the guests that are spoken of."""
     at = i + 1
-    while r.tag(at) in {"COLON", "ALL", "IT", "A"} or (
+    while (r.tag(at) in {"COLON", "ALL", "IT", "A"} and r.tag(at + 1) not in {"AND", "COMMA"}) or (
         r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "be", "is"}
     ):
         at += 1
@@ -21,11 +21,21 @@ def named(r: Reading, i: int) -> int:
     if r.tag(i - 1) == "HEADING":
         r.draft.stack = names[0]
         return end - i
+    if r.tag(i - 1) == "NUM" and r.count is not None and len(names) in {1, r.count}:
+        kind = r.draft.guests[-1].fields.get("kind") if r.subjects else None
+        meeting.create(r, Subject(count=r.count, names=names, kind=kind))  # `one called graf`
+        r.count = None
+        return end - i
     if not r.subjects and not r.old:
         meeting.create(r, Subject(count=r.count, names=names))
         r.count = None
         return end - i
-    _give(r, names, r.scope, rename=False)
+    last = r.subjects[-1] if r.subjects else r.scope
+    if r.tag(i - 1) == "ALL" and len(names) == 1:
+        for g in last:
+            r.draft.guests[g].name = names[0]
+        return end - i
+    _give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
     return end - i
 
 
@@ -69,8 +79,10 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
     names: list[str] = []
     while at < len(r.items):
         tag = r.tag(at)
-        taken = tag in _NAMES or (
-            tag in {"FILL", "OSV", "CHECK", "DNS", "HA", "BALLOON", "MOUNT", "POOL", "BIG"} and not names
+        taken = (
+            tag in _NAMES
+            or (tag == "A" and not names and r.tag(at + 1) in {"AND", "COMMA"})
+            or (tag in {"FILL", "OSV", "CHECK", "DNS", "HA", "BALLOON", "MOUNT", "POOL", "BIG"} and not names)
         )
         if r.items[at].guessed:
             taken = True

@@ -20,9 +20,11 @@ def on(r: Reading, i: int) -> int:
     if r.tag(at) == "FAST":
         return fast(r, at) + at - i
     item = r.items[at] if at < len(r.items) else None
-    if item is None or item.tag not in {"WORD", "QUOTED", "DATA", "ROOT"} or r.tag(i) == "OF":
+    if item is None or (not item.guessed and item.tag not in {"WORD", "QUOTED", "DATA", "ROOT"}) or r.tag(i) == "OF":
         return 0
     name = str(item.value) if item.tag == "QUOTED" else item.text
+    if r.tag(at + 1) in {"VLAN", "NETWORK", "BRIDGE"}:
+        return at + 1 - i
     if item.tag in {"DATA", "ROOT"} and r.tag(at + 1) == "DISK":
         return 0
     if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
@@ -32,7 +34,7 @@ def on(r: Reading, i: int) -> int:
     if not storage and after_disk and not re.search(r"^(?:pve|node|host|prox|hv)", name, re.IGNORECASE):
         storage = True
     if storage and not after_disk:
-        r.apply.disk = None
+        r.apply.disks = None
     r.state(Fact("storage" if storage else "node", name), r.ahead(at + 1))
     return at + 1 - i + (r.tag(at + 1) == "STORAGE")
 
@@ -43,7 +45,7 @@ def storage(r: Reading, i: int) -> int:
     while r.tag(at) in {"COLON", "ON", "A"}:
         at += 1
     if r.tag(at) in {"WORD", "QUOTED"}:
-        r.apply.disk = None if r.tag(i - 1) != "DISK" else r.apply.disk
+        r.apply.disks = None if r.tag(i - 1) != "DISK" else r.apply.disks
         r.state(Fact("storage", values_of(r.items[at : at + 1])[0]), r.ahead(at + 1))
         return at + 1 - i
     return 0
@@ -100,7 +102,7 @@ def _short(r: Reading, at: int) -> bool:
     return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}
 
 
-def check(r: Reading, i: int) -> int:  # noqa: PLR0912  one branch for each kind of check
+def check(r: Reading, i: int) -> int:  # noqa: C901, PLR0912  one branch for each kind of check
     """Read what is to be checked: everything up to the end of the sentence, or the next thing to do."""
     end = i + 1
     while end < len(r.items) and r.tag(end) not in {"STOP", "OPEN", "INSTALL", "CLOSEP", "ADD"}:
@@ -112,6 +114,9 @@ def check(r: Reading, i: int) -> int:  # noqa: PLR0912  one branch for each kind
         if stop is None or any(r.tag(k) in {"COMMA", "AND"} for k in range(i, stop)):
             return 0
         end = max(end, stop + 1)
+    answer = next((k for k in range(i, end) if r.tag(k) == "ANSWER"), None)
+    if answer is not None and r.tag(answer + 1) in {"ON", "FOR"} and subject_at(r.items, answer + 2, bare=False):
+        end = answer + 1
     window = r.items[i:end]
     tags = {item.tag for item in window}
     checks: list[dict[str, object]] = []

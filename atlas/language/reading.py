@@ -51,7 +51,14 @@ class Reading:
         self.joinable = False  # whether nothing was said since the last subject
         self.subjects: list[list[int]] = []
         self.pending: list[Fact] = []
+        self.firm: set[str] = set()
+        self.parted = False
+        self.generic: list[int] = []  # guests that were only counted, and may be told apart by their roles
+        self.latest: list[int] = []  # whom the last subject named
         self.parens: list[list[int]] = []
+        self.bracketed = False  # whether the last subject had its facts in brackets
+        self.wider: list[int] = []  # the scope behind the brackets of the next subject, if it has any
+        self.dangling = False  # whether something was said of a guest that is not there
         self.count: int | None = None
         self.adding = self.removing = self.more = False
         self.weak = False
@@ -77,7 +84,7 @@ class Reading:
             return named
         role = role_word(subject.role)
         same = [g for g, x in enumerate(guests) if role and role in {role_word(x.role), role_word(x.prefix or "")}]
-        if not same and subject.software and not subject.names:
+        if not same and subject.software and not subject.names and subject.by_software:
             wanted = subject.software.partition("@")[0]
             has = [
                 g for g, x in enumerate(guests) if wanted in (s.partition("@")[0] for s in x.fields.get("software", []))
@@ -99,7 +106,8 @@ class Reading:
                 return self.everyone()
             if self.tag(k) in {"AND", "OPEN", "CHECK"} and k > i:
                 return None
-            if self.tag(k) in {"ON", "TO", "FOR", "OF"}:
+            italian = self.tag(k) == "A" and self.items[k].low == "a" and self.tag(k + 1) == "NAME"
+            if italian or self.tag(k) in {"ON", "TO", "FOR", "OF"}:
                 at = k + 1
                 if self.tag(at) == "ALL":
                     return self.everyone()
@@ -143,7 +151,15 @@ class Reading:
         self._finish()
 
     def _finish(self) -> None:
-        if self.pending and not self.draft.guests and any(f.field != "storage" for f in self.pending):
+        meeting.parts_left(self)
+        if self.dangling and any(f.field == "disk.data" for f in self.pending):
+            self.ask("disk", "How large should the disk be?")
+        if (
+            self.pending
+            and not self.dangling
+            and not self.draft.guests
+            and any(f.field != "storage" for f in self.pending)
+        ):
             meeting.create(self, Subject(count=self.count if self.count and self.count > 0 else None))
         targets = sorted({g for s in self.subjects for g in s}) or self.scope or list(range(len(self.draft.guests)))
         for fact in self.pending:
@@ -180,6 +196,8 @@ class Reading:
     def _bare(self, size: float) -> Fact:
         known = self.apply.said
         scope = self.scope if self.subjects or self.old else []
+        if self.apply.changing and self.apply.correcting and self.subjects:
+            return Fact("memory", size)
         has = any((g, "memory") in known for g in scope) or (
             not scope and any(f.field == "memory" for f in self.pending)
         )
@@ -196,8 +214,9 @@ class Reading:
         else:
             self.scope = target
         self.apply.apply(fact, target, weak=self.weak and fact.op == "set")
+        self.joinable = False
         if not self.parens:
-            self.joinable = False
+            self.wider = []
 
     def _family_scope(self, fact: Fact) -> list[int]:
         """Return the whole family for a fact that no single member was told, once each has been spoken of."""
@@ -209,8 +228,12 @@ class Reading:
 
     comma = False
 
-    def ask(self, field: str, text: str, guests: Sequence[int] = (), choices: Sequence[str] = ()) -> None:
-        """Add a question, once."""
+    def ask(
+        self, field: str, text: str, guests: Sequence[int] = (), choices: Sequence[str] = (), *, firm: bool = False
+    ) -> None:
+        """Add a question, once; a firm one stays although the message gives a value too."""
+        if firm:
+            self.firm.add(field)
         if not any(q.field == field and q.guests == list(guests) for q in self.draft.questions):
             self.draft.questions.append(Question(field=field, text=text, guests=list(guests), choices=list(choices)))
 

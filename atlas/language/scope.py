@@ -29,7 +29,7 @@ class Applier:
     changing: bool = False
     correcting: bool = False
     nic: int = 0
-    disk: int | None = None
+    disks: list[int] | None = None
     said: dict[tuple[int, str], tuple[Any, tuple[int, ...]]] = field(default_factory=dict)
     prefixes: dict[int, int] = field(default_factory=dict)
     static: set[int] = field(default_factory=set)
@@ -53,7 +53,7 @@ class Applier:
             self._each(fact, scope)
             return
         for g in scope:
-            if weak and self._was_said(g, fact.field):
+            if weak and fact.op == "set" and self._was_said(g, fact.field):
                 continue
             self._conflict(fact, g, scope)
             self._one(fact, g)
@@ -69,6 +69,8 @@ class Applier:
         before = self.said.get((g, name))
         self.said[g, name] = (fact.value, tuple(scope))
         self.said[g, fact.field] = (fact.value, tuple(scope))
+        if fact.field == "gpu" and fact.value is True and before:
+            return
         if before and before[0] != fact.value and before[1] == tuple(scope) and not self.correcting:
             if g != scope[0]:
                 return
@@ -152,21 +154,29 @@ class Applier:
             return
         if not disks:
             disks.append({})
-        if name == "disk.any" and "size" in disks[0] and (g, "disk.size") in self.said and not self.correcting:
+        if name == "disk.all":
+            size, count = value
+            if "size" not in disks[0]:
+                disks.pop(0)
+            disks += [{"size": size} for _ in range(min(count, 30))]
+            self.disks = None
+        elif name == "disk.any" and "size" in disks[0] and (g, "disk.size") in self.said and not self.correcting:
             disks.append({"size": value})
-            self.disk = len(disks) - 1
+            self.disks = [len(disks) - 1]
         elif name in {"disk.any", "disk.root"}:
             disks[0]["size"] = value
             self.said[g, "disk.size"] = (value, ())
-            self.disk = 0
+            self.disks = [0]
         else:
-            size, place = value
+            size, place, count = value
             if self.changing and (had > 1 or (place and place < len(disks))):
-                self.disk = place or len(disks) - 1
-                disks[self.disk]["size"] = size
+                at = place or len(disks) - 1
+                disks[at]["size"] = size
+                self.disks = [at]
             else:
-                disks.append({} if size is None else {"size": size})
-                self.disk = len(disks) - 1
+                start = len(disks)
+                disks += [{} if size is None else {"size": size} for _ in range(min(count, 30))]
+                self.disks = list(range(start, len(disks)))
             if size is None:
                 text = f"How large should the further disk of {label(self.draft.guests[g])} be?"
                 self.draft.questions.append(Question(field="disk", guests=[g], text=text))
@@ -178,8 +188,9 @@ class Applier:
         disks = self.draft.guests[g].fields.setdefault("disks", [])
         if not disks:
             disks.append({})
-        for disk in [disks[self.disk]] if self.disk is not None and self.disk < len(disks) else disks:
-            disk["storage"] = value
+        chosen = [k for k in self.disks or () if k < len(disks)] or range(len(disks))
+        for k in chosen:
+            disks[k]["storage"] = value
 
     def _prefix(self, g: int, prefix: int) -> None:
         self.prefixes[g] = prefix

@@ -83,6 +83,7 @@ class Subject:
     weak: bool = False
     named: bool = False
     words: str = ""
+    by_software: bool = False
 
 
 def role_word(word: str) -> str:
@@ -141,6 +142,7 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
         subject.count, subject.times, determined = items[stop].value, True, True
         stop += 1
+    stop = _more_names(items, stop, subject)
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
     if only_software and not (determined or bare or (stop < len(items) and items[stop].tag == "COLON")):
         return None
@@ -225,7 +227,7 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
             case "SWV":
                 name, version = item.value
                 subject.software = f"{name}@{version}" if version else name
-                subject.role = subject.role or item.text
+                subject.role, subject.by_software = subject.role or item.text, True
             case "ROLE":
                 words.append(item.text)
             case "WORD" | "NAME" | "QUOTED" if item is not before[-1] or not nouns:
@@ -241,6 +243,7 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
             case _:
                 pass
     if words:
+        subject.by_software = False
         subject.role = " ".join(words[-2:]) if " ".join(words[-2:]).lower() in _ALIASES else words[-1]
     elif not subject.role and run[head].tag == "NOUN":
         subject.role = role_word(run[head].text)
@@ -257,6 +260,19 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
             break
         used += 1
     return used
+
+
+def _more_names(items: Sequence[Item], at: int, subject: Subject) -> int:
+    """Read on a list of names that a count announces: `3 nodes k8s-1, k8s-2 and k8s-3`."""
+    while subject.names and isinstance(subject.count, int) and len(subject.names) < subject.count:
+        joint = at
+        while joint < len(items) and items[joint].tag in {"COMMA", "AND"}:
+            joint += 1
+        if joint == at or joint >= len(items) or items[joint].tag not in {"WORD", "NAME", "QUOTED"}:
+            break
+        subject.names.append(str(items[joint].value) if items[joint].tag == "QUOTED" else items[joint].text)
+        at = joint + 1
+    return at
 
 
 def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare: bool) -> Subject | None:

@@ -65,7 +65,7 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if asked is not None and (chosen := _choice(text, asked)):
         text = chosen
     names = frozenset(n.lower() for g in new.guests for n in (g.name, g.prefix) if n)
-    items = annotate(text, {n: n for n in known.software}, names)
+    items = annotate(text, known.words, names)
     reading = Reading(items, new, text)
     if asked is not None and asked.guests:
         reading.scope = [g for g in asked.guests if g < len(new.guests)]
@@ -98,6 +98,7 @@ def _settled(new: Draft, reading: Reading | None) -> Draft:
             done = done or (
                 question.field in {"target", "what"} and question in reading.draft_questions and bool(new.notes)
             )
+            done = done and not (question.field in reading.firm and question not in reading.draft_questions)
             conflict = any(f.code == "conflicting_values" for f in new.findings)
             if not done or (conflict and question not in reading.draft_questions and question.choices):
                 kept.append(question)

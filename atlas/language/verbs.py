@@ -22,7 +22,7 @@ def _stop(r: Reading, i: int) -> int:
     r.count = None
     if r.tag(i) == "STOP":
         r.adding = r.removing = r.more = False
-        r.apply.changing, r.apply.disk = False, None
+        r.apply.changing, r.apply.disks = False, None
         if r.weak:
             r.weak = False
     return 1
@@ -34,7 +34,9 @@ def _and(_r: Reading, _i: int) -> int:
 
 def _open_paren(r: Reading, _i: int) -> int:
     r.parens.append(list(r.scope) if r.subjects else [])
-    r.joinable = False
+    if r.subjects and r.joinable:
+        r.scope = list(r.latest)  # what stands in brackets is said of the last subject alone
+    r.joinable = r.bracketed = False
     return 1
 
 
@@ -42,8 +44,8 @@ def _close_paren(r: Reading, _i: int) -> int:
     if r.parens:
         group = r.parens.pop()
         if group:
-            r.scope = group
-            r.joinable = True
+            r.scope, r.wider = r.wider or group, []
+            r.joinable = r.bracketed = True
             r.told = set()
     return 1
 
@@ -57,6 +59,12 @@ def _all(r: Reading, i: int) -> int:
         return 1 + follows.length
     r.scope, r.family, r.told = r.everyone(), [], set()
     r.weak = bool(r.scope)
+    return 1
+
+
+def _each(r: Reading, i: int) -> int:
+    if r.tag(i - 1) in {"COMMA", "STOP", "AND"} and r.tag(i + 1) not in {"COMMA", "STOP", ""} and len(r.subjects) > 1:
+        r.scope, r.family, r.told = r.everyone(), [], set()
     return 1
 
 
@@ -179,7 +187,7 @@ def _unsure(r: Reading, i: int) -> int:
     for k in range(begin, end):
         if r.tag(k) in fields:
             field = fields[r.tag(k)]
-            r.ask(field, f"Which {field} do you want?", r.scope)
+            r.ask(field, f"Which {field} do you want?", r.scope, firm=True)
             return 1
     return 1
 
@@ -203,7 +211,7 @@ def _or(r: Reading, i: int) -> int:
     if field is None:
         return 1
     one, other = r.items[i - 1].text, r.items[i + 1].text
-    r.ask(field, f"Which {field}: {one} or {other}?", r.scope, (one, other))
+    r.ask(field, f"Which {field}: {one} or {other}?", r.scope, (one, other), firm=True)
     return 2
 
 
@@ -213,7 +221,18 @@ def _then(r: Reading, i: int) -> int:
     return 1 + (subject.length if subject else 0)
 
 
+def _heading(r: Reading, i: int) -> int:
+    """Skip `kubernetes cluster` and `k3s: 1 server`: what guests are for, and nothing to install by itself."""
+    if r.items[i].value[1] is not None or r.tag(i - 1) in {"WITH", "INSTALL"}:
+        return 0
+    if r.tag(i + 1) == "HEADING":
+        return 2
+    counted = subject_at(r.items, i + 2, bare=False) if r.tag(i + 1) == "COLON" else None
+    return 2 if counted and counted.count is not None else 0
+
+
 _HANDLERS = {
+    "SWV": _heading,
     "STOP": _stop,
     "COMMA": _stop,
     "AND": _and,
@@ -222,6 +241,7 @@ _HANDLERS = {
     "COLON": _colon,
     "ALL": _all,
     "ADD": _add,
+    "EACH": _each,
     "MORE": _more,
     "CHANGE": _change,
     "REMOVE": _remove,

@@ -10,6 +10,15 @@ from typing import Any
 
 from atlas.language.lexer import pattern
 
+_CORRECTED = frozenset(
+    (
+        *("KIND", "NOUN", "CORES", "MEMORY", "DISK", "NAMED", "OS", "SW", "GATEWAY", "STATIC", "STORAGE", "BRIDGE"),
+        *("NETWORK", "ROOT", "BACKUP", "PRIVILEGED", "UNPRIVILEGED", "FIREWALL", "TEMPLATE", "SNAPSHOT", "INSTALL"),
+        *("ROLE", "CHECK", "NUM"),
+    )
+)
+"""Concepts whose words are recognised when they are misspelt; of the others a name may be a misspelling."""
+
 Entry = tuple[str, Any]
 """A concept and its value, such as `("SW", "postgresql")`."""
 
@@ -62,7 +71,8 @@ def words() -> Words:
     units = {str(word): unit for unit, listed in data["units"].items() for word in listed}
     fractions = {tuple(split(str(w))): float(n) for n, listed in data["fractions"].items() for w in listed}
     filler = frozenset(str(word) for word in data["filler"])
-    long = {p[0] for p in phrases if len(p) == 1 and len(p[0]) >= 4} | {f for f in filler if len(f) >= 4}
+    long = {p[0] for p, entry in phrases.items() if len(p) == 1 and len(p[0]) >= 4 and entry[0] in _CORRECTED}
+    long |= {"create", "please", "deploy", "should"}
     return Words(
         phrases,
         max(map(len, phrases)),
@@ -87,7 +97,9 @@ def corrected(word: str) -> str | None:
         return None
     from rapidfuzz.distance import OSA
 
-    slips = 1 if len(word) < 7 else 2
+    slips = 1 if len(word) < 8 else 2
     near = [w for w in words().correctable if w[0] == word[0] and abs(len(w) - len(word)) <= slips]
+    if len(word) < 6:  # of short words only letters that changed places: `tank` is no `talk`
+        near = [w for w in near if sorted(w) == sorted(word)]
     scored = sorted((OSA.distance(word, w, score_cutoff=slips), w) for w in near)
     return scored[0][1] if scored and scored[0][0] <= slips else None

@@ -6,16 +6,16 @@ import asyncio
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from atlas.lab.backend import BackendError, Nic
-from atlas.lab.netconfig import Address, addresses_by_mac
+from atlas.lab.netconfig import Address, addresses_by_mac, nameservers
 
 
-def subnet_of(nic: Nic, addresses: list[Address]) -> tuple[IPv4Network, str | None, list[str]]:
+def subnet_of(nic: Nic, addresses: Sequence[Address]) -> tuple[IPv4Network, str | None, list[str]]:
     """Return the subnet that a NIC's network needs a gateway for, the gateway's address and the NIC's own ones.
 
     A NIC without a static IPv4 address gets the network's default: 10.42.0.0/24, or 10.42.VLAN.0/24.
@@ -59,16 +59,25 @@ class Cables:
     async def lay(self, nics: Mapping[str, Nic], network_config: str) -> dict[str, Path]:
         """Return each NIC's switch socket by slot, with the gateways that their subnets need."""
         configured = addresses_by_mac(network_config)
-        return {slot: await self.cable(nic, configured.get(nic.mac.lower(), [])) for slot, nic in nics.items()}
+        servers = nameservers(network_config)
+        return {slot: await self.cable(nic, configured.get(nic.mac.lower(), []), servers) for slot, nic in nics.items()}
 
-    async def cable(self, nic: Nic, addresses: list[Address]) -> Path:
+    async def cable(self, nic: Nic, addresses: Sequence[Address] = (), servers: Sequence[str] = ()) -> Path:
         """Return the socket of the switch that a NIC hangs on."""
         subnet, gateway, own = subnet_of(nic, addresses)
-        asked = {"do": "network", "bridge": nic.bridge, "vlan": nic.vlan, "subnet": str(subnet)}
-        answer = await self._ask({**asked, "gateway": gateway, "guests": own})
+        asked = {
+            "do": "network",
+            "bridge": nic.bridge,
+            "vlan": nic.vlan,
+            "subnet": str(subnet),
+            "gateway": gateway,
+            "guests": own,
+            "nameservers": list(servers),
+        }
+        answer = await self._ask(asked)
         if answer is None:
             await self._spawn()
-            answer = await self._ask({**asked, "gateway": gateway, "guests": own})
+            answer = await self._ask(asked)
         if answer is None or "error" in answer:
             raise BackendError(f"bridge {nic.bridge}: {(answer or {}).get('error', 'the network process ended')}")
         return Path(answer["socket"])

@@ -23,6 +23,7 @@ from typing import Any
 from atlas.lab.backend import BackendError
 from atlas.lab.commandline import gateway_command
 from atlas.lab.monitor import Monitor
+from atlas.lab.resolver import Resolver
 from atlas.lab.socks import FAILED, GRANTED, NOT_ALLOWED, REFUSED, UNREACHABLE, SocksError, read_request, reply
 from atlas.lab.switch import Port, Switch, handshake
 
@@ -34,6 +35,7 @@ class Gateway:
     """One subnet's way out and in."""
 
     subnet: IPv4Network
+    own: set[str]
     process: asyncio.subprocess.Process
     monitor: Monitor
     forwards: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -45,17 +47,26 @@ class Network:
     """One broadcast domain: a bridge and perhaps a VLAN, with a switch and a gateway for each subnet used on it."""
 
     socket: Path
+    resolver: Resolver
     gateways: dict[IPv4Network, Gateway] = field(default_factory=dict)
     guests: set[str] = field(default_factory=set)
     attempts: dict[tuple[str, int, int], asyncio.Future[bool]] = field(default_factory=dict)
 
-    def watch(self, frame: bytes) -> None:
-        """Settle the connection attempt that a frame answers."""
+    def resolve(self, servers: list[str]) -> None:
+        """Answer name queries at these addresses, as far as neither a gateway nor a guest has them."""
+        taken = {address for gateway in self.gateways.values() for address in gateway.own} | self.guests
+        self.resolver.addresses.update(IPv4Address(server).packed for server in servers if ":" not in server)
+        self.resolver.addresses -= {IPv4Address(address).packed for address in taken}
+
+    def watch(self, frame: bytes) -> bool:
+        """Settle the connection attempt that a frame answers; keep what the resolver answers."""
         answer = handshake(frame)
         if answer is not None:
             attempt = self.attempts.get(answer[:3])
             if attempt is not None and not attempt.done():
                 attempt.set_result(answer[3])
+            return False
+        return self.resolver.take(frame)
 
 
 class Fabric:
@@ -77,6 +88,7 @@ class Fabric:
                 network.guests.update(str(guest) for guest in asked.get("guests", []))
                 if subnet not in network.gateways:
                     network.gateways[subnet] = await self._gateway(network, subnet, asked.get("gateway"))
+                network.resolve([str(server) for server in asked.get("nameservers", [])])
             return {"socket": str(network.socket)}
         if asked.get("do") == "end":
             self.ended.set()
@@ -113,8 +125,9 @@ class Fabric:
         if name not in self._networks:
             path = self._folder / f"net-{re.sub(r'[^A-Za-z0-9.]', '-', name)}"
             path.unlink(missing_ok=True)
-            network = Network(path)
-            switch = Switch(network.watch)
+            switch = Switch()
+            network = Network(path, Resolver(switch))
+            switch.watch = network.watch
             await asyncio.get_running_loop().create_unix_server(lambda: Port(switch), str(path))
             self._networks[name] = network
         return self._networks[name]
@@ -134,7 +147,7 @@ class Fabric:
             if qmp.exists() or process.returncode is not None:
                 break
             await asyncio.sleep(0.05)
-        return Gateway(subnet, process, await Monitor.connect(qmp))
+        return Gateway(subnet, {str(first), str(own)}, process, await Monitor.connect(qmp))
 
     async def _reach(self, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection to a guest, and only say so once the guest itself accepted it.

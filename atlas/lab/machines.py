@@ -13,6 +13,7 @@ from typing import Any
 from atlas.lab import image
 from atlas.lab.accelerator import accelerator
 from atlas.lab.backend import AgentSilent, BackendError, Disk, Machine, Nic
+from atlas.lab.budget import admit, free_memory
 from atlas.lab.cables import Cables
 from atlas.lab.commandline import Places, blockdev, disk_device, is_drive, machine_command, netdev, nic_device
 from atlas.lab.disks import Disks, has_snapshot, qemu_img
@@ -22,7 +23,6 @@ from atlas.lab.process import Process, launch, read_record, write_record
 from atlas.lab.recipe import KERNEL_ARGUMENTS
 from atlas.lab.seed import write_seed
 
-_OVERHEAD = 224  # MiB that an emulated guest's process needs beside the guest's own memory
 _CONSOLE_TAIL = 256 * 1024  # bytes
 
 
@@ -36,27 +36,26 @@ class QemuBackend:
 
     def __init__(self, folder: Path, memory: int | None = None) -> None:
         self.on_exit: Callable[[int], None] | None = None
-        self._folder = folder.absolute()
+        self.folder = folder.absolute()
         self._memory = memory
-        self._accelerator: str | None = None
-        self._disks = Disks(self._folder / "disks")
-        self._machines = self._folder / "machines"
+        self._disks = Disks(self.folder / "disks")
+        self._machines = self.folder / "machines"
         self._running: dict[int, Process] = {}
-        self._starting: dict[int, int] = {}
+        self._starting: dict[int, Machine] = {}
         self._agents: dict[int, asyncio.Lock] = {}
-        self._run = self._folder
-        self._cables = Cables(self._folder, self._folder)
+        self._run = self.folder
+        self._cables = Cables(self.folder, self.folder)
 
     async def open(self) -> None:
         """Start the networks and adopt the machines that still run."""
-        self._run = run_folder(self._folder)
-        for folder in (self._folder, self._disks.folder, self._machines, self._run):
+        self._run = run_folder(self.folder)
+        for folder in (self.folder, self._disks.folder, self._machines, self._run):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._run.stat().st_uid != os.getuid() or self._run.stat().st_mode & 0o077:
             raise BackendError(f"{self._run} is not ours alone; set XDG_RUNTIME_DIR to a folder of your own")
         if self._memory is None:
-            self._memory = _free_memory() // 2
-        self._cables = Cables(self._run, self._folder / "network.log")
+            self._memory = free_memory() // 2
+        self._cables = Cables(self._run, self.folder / "network.log")
         await self._cables.open()
         for pid_file in self._run.glob("*.pid"):
             record = self._machines / pid_file.stem / "machine.json"
@@ -80,7 +79,8 @@ class QemuBackend:
         vmid = machine.vmid
         if vmid in self._running or vmid in self._starting:
             raise BackendError(f"VM {vmid} already running")
-        self._starting[vmid] = self._budget(machine)
+        running = [process.machine for process in self._running.values()]
+        self._starting[vmid] = admit(machine, [*running, *self._starting.values()], self._memory or 0)
         try:
             home = self._machines / str(vmid)
             home.mkdir(exist_ok=True, mode=0o700)
@@ -104,7 +104,11 @@ class QemuBackend:
                 if not nic.link:
                     await process.monitor.run("set_link", name=nic.slot, up=False)
             if snapshot:
-                await self._load(process, snapshot)
+                try:
+                    await self._load(process, snapshot)
+                except BackendError:
+                    await process.end()
+                    raise
         finally:
             del self._starting[vmid]
 
@@ -218,9 +222,7 @@ class QemuBackend:
 
     async def load(self, vmid: int, name: str) -> None:
         """Take a running machine back to a snapshot with memory, in under a second."""
-        process = self._process(vmid)
-        await process.monitor.run("stop")
-        await self._load(process, name)
+        await self._load(self._process(vmid), name)
 
     async def delete_snapshot(self, vmid: int, name: str, paths: Sequence[str]) -> None:
         """Drop it from the files."""
@@ -247,7 +249,7 @@ class QemuBackend:
                 raise
             process.disks[device.slot] = device
         else:
-            await monitor.run("netdev_add", **netdev(device, await self._cables.cable(device, [])))
+            await monitor.run("netdev_add", **netdev(device, await self._cables.cable(device)))
             await monitor.run("device_add", **nic_device(device))
 
     async def unplug(self, vmid: int, slot: str) -> None:
@@ -280,29 +282,20 @@ class QemuBackend:
         """Tell the way to the guests."""
         return self._cables.jump()
 
+    def machine(self, vmid: int) -> Machine:
+        """Return what a running machine was started with (without its cloud-init texts once adopted)."""
+        return self._process(vmid).machine
+
     def _process(self, vmid: int) -> Process:
         if vmid not in self._running:
             raise BackendError(f"VM {vmid} not running")
         return self._running[vmid]
 
-    def _budget(self, machine: Machine) -> int:
-        wanted = machine.memory + _OVERHEAD
-        used = sum(each.machine.memory + _OVERHEAD for each in self._running.values()) + sum(self._starting.values())
-        if used + wanted > (self._memory or 0):
-            raise BackendError(
-                f"no memory for VM {machine.vmid}: it needs {wanted} MiB, and {used} of the lab's {self._memory} MiB"
-                " are in use; stop a guest, give it less memory, or start the lab with a larger --memory"
-            )
-        return wanted
-
     async def _how(self, booted: image.Image | None) -> str:
         """Return the accelerator, tried with whatever kernel is at hand."""
-        if self._accelerator is None:
-            if booted is not None:
-                self._accelerator = await accelerator(booted)
-            else:
-                self._accelerator = await accelerator(await asyncio.to_thread(image.build, "debian-12"))
-        return self._accelerator
+        if booted is None:
+            return await accelerator(await asyncio.to_thread(image.build, "debian-12"))
+        return await accelerator(booted)
 
     async def _watch(self, machine: Machine) -> Process:
         pid = live_pid(self._run / f"{machine.vmid}.pid")
@@ -327,8 +320,11 @@ class QemuBackend:
                 nodes.append(f"drive-{slot}")
         if not nodes:
             raise BackendError(f"snapshot '{name}' does not exist")
-        await process.monitor.job("snapshot-load", tag=name, vmstate=nodes[0], devices=nodes)
-        await process.monitor.run("cont")
+        await process.monitor.run("stop")
+        try:
+            await process.monitor.job("snapshot-load", tag=name, vmstate=nodes[0], devices=nodes)
+        finally:
+            await process.monitor.run("cont")
 
     async def _plugged(self, process: Process, slot: str) -> bool:
         found = await process.monitor.run("qom-list", path="/machine/peripheral")
@@ -343,11 +339,3 @@ class QemuBackend:
 
     def _holder(self, path: str) -> Process | None:
         return next((each for each in self._running.values() if each.slot_of(path)), None)
-
-
-def _free_memory() -> int:
-    """Return the MiB that programs could still take on this computer."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) // 1024
-    return 2048

@@ -8,7 +8,7 @@ from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list
 from atlas.lab.sections import check_digest, digest
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest
+from atlas.lab.world import NODE_DNS, Guest
 
 
 def _kept(call: Call, name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def update_config(call: Call) -> None:
 @api("GET", "/nodes/{node}/dns")
 def dns(call: Call) -> dict[str, Any]:
     """Return the node's resolver."""
-    return {"search": "lab.example", "dns1": "10.42.0.1", **_kept(call, "dns")}
+    return {**NODE_DNS, **_kept(call, "dns")}
 
 
 @api("PUT", "/nodes/{node}/dns")

@@ -19,12 +19,12 @@ from atlas.lab.guest_devices import (
     split,
 )
 from atlas.lab.qemu_options import memory_mib
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import NODE_DNS, Guest, Lab
 
 
 def resolver(lab: Lab, node: str) -> cloudinit.Resolver:
     """Give a node's own resolver, which cloud-init uses for what a VM's config leaves open."""
-    dns = lab.nodes[node].settings.get("dns") or {}
+    dns = {**NODE_DNS, **(lab.nodes[node].settings.get("dns") or {})}
     servers = tuple(str(dns[key]) for key in ("dns1", "dns2", "dns3") if dns.get(key))
     return cloudinit.Resolver(str(dns.get("search", "")), servers)
 

@@ -158,7 +158,6 @@ async def serve(
     from aiohttp import web
 
     from atlas.lab.default_world import fill
-    from atlas.lab.guest_return import take_back
     from atlas.lab.http import Door
     from atlas.lab.tls import server_context
 
@@ -174,7 +173,6 @@ async def serve(
         made = await fill(lab, nodes)
         file.touch(mode=0o600)
         file.write_text(json.dumps(made), encoding="utf-8")
-    take_back(lab)
     lab.store.flush()
     middlewares: list[Middleware] = []
     runner = web.ServerRunner(web.Server(Door(lab, middlewares), access_log=None), shutdown_timeout=1)

@@ -20,12 +20,12 @@ class Sink(Protocol):
 
 
 class Switch:
-    """Carry frames between ports; `watch` sees each frame once, when it comes in."""
+    """Carry frames between ports; `watch` sees each frame once, when it comes in, and may keep it by saying True."""
 
-    def __init__(self, watch: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, watch: Callable[[bytes], bool] | None = None) -> None:
         self._ports: set[Sink] = set()
         self._known: dict[bytes, Sink] = {}
-        self._watch = watch
+        self.watch = watch
 
     def join(self, port: Sink) -> None:
         """Add a port."""
@@ -43,8 +43,8 @@ class Switch:
         receiver, sender = frame[:6], frame[6:12]
         if not sender[0] & 1:
             self._known[sender] = source
-        if self._watch is not None:
-            self._watch(frame)
+        if self.watch is not None and self.watch(frame):
+            return
         target = None if receiver[0] & 1 else self._known.get(receiver)
         for port in [target] if target is not None else list(self._ports):
             if port is not source:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 
+NODE_DNS = {"search": "lab.example", "dns1": "10.42.0.1"}
+"""A node's resolver until somebody sets another."""
+
 
 @dataclass
 class Node(Record):

@@ -151,7 +151,15 @@ def backend_for_tests(memory: int = 4096) -> Iterator[tuple[QemuBackend, Loop, P
             loop.close()
 
 
-def boot(backend: QemuBackend, loop: Loop, folder: Path, vmid: int, address: str, **changes: Any) -> Guest:
+def boot(
+    backend: QemuBackend,
+    loop: Loop,
+    folder: Path,
+    vmid: int,
+    address: str,
+    nameserver: str = "10.42.0.1",
+    **changes: Any,
+) -> Guest:
     """Make a disk of the image and start a guest on it."""
     key = folder / "key"
     if not key.exists():
@@ -163,7 +171,7 @@ def boot(backend: QemuBackend, loop: Loop, folder: Path, vmid: int, address: str
         "memory": 512,
         "disks": (Disk("scsi0", path),),
         "nics": (Nic("net0", mac, "vmbr0"),),
-        "cloudinit": seed_texts(f"vm{vmid}", address, mac, key.with_suffix(".pub").read_text().strip()),
+        "cloudinit": seed_texts(f"vm{vmid}", address, mac, key.with_suffix(".pub").read_text().strip(), nameserver),
         **changes,
     }
     loop.run(backend.create_disk(path, 3 << 30, image="debian-12"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from atlas.diagnostics import Diagnostic
@@ -18,8 +18,8 @@ from atlas.ports import Session, Store
 from atlas.spec import Stack
 from atlas.steps.contract import Step, StepResult
 
-Fill = Callable[[str, Draft], Draft]
-"""A model that fills the draft; raises ModelError where it does not answer, or answers nonsense."""
+Fill = Callable[[str, Draft], tuple[Draft, Mapping[str, Any]]]
+"""A model that fills the draft, with what it used; raises ModelError where it does not answer, or answers nonsense."""
 
 
 _NOTHING = "I could not make anything of that."
@@ -40,13 +40,16 @@ def collector(store: Store, known: Known, fill: Fill | None = None) -> Step:
         said = [m for m in store.messages(session_id, 200) if m.source == "user" and m.id > heard]
         draft = draft_of(session)
         remarks: list[str] = []
+        used: list[Mapping[str, Any]] = []
         for message in said:
-            draft = _read(message.text, draft, known, fill, remarks)
+            draft = _understand(message.text, draft, known, fill, remarks, used)
         last = said[-1].id if said else heard
         name = session.stack or _free_name(store, session, draft)
         understood = bool(draft.notes) or bool(said and read(said[-1].text) in {Intent.AGAIN, Intent.YES})
         result = draft_to_stack(draft, name, known) if draft.complete and understood else []
         data: dict[str, Any] = {"draft": {"draft": draft.model_dump(mode="json"), "heard": last, "name": name}}
+        if used:
+            data["model"] = used
         text = _answer(
             draft, result if isinstance(result, list) else [], [*remarks, *([] if understood else [_NOTHING])]
         )
@@ -76,15 +79,30 @@ def stack_of(session: Session, known: Known) -> Stack:
     raise SpecError(result)
 
 
-def _read(text: str, draft: Draft, known: Known, fill: Fill | None, remarks: list[str]) -> Draft:
+def _understand(
+    text: str, draft: Draft, known: Known, fill: Fill | None, remarks: list[str], used: list[Mapping[str, Any]]
+) -> Draft:
+    """Read the words by rules, and step up to the model where those are not enough."""
     by_rules = understand(text, draft, known)
-    if fill is None or by_rules.of_kind("refuse"):
+    reason = _reason(by_rules, draft)
+    if fill is None or reason is None or by_rules.of_kind("refuse") or by_rules.of_kind("confirm"):
         return by_rules
     try:
-        return fill(text, draft)
+        filled, cost = fill(text, draft)
     except ModelError as problem:
-        remarks.append(f"The model was of no help ({problem.message}), so the words were read by rules alone.")
+        remarks.append(f"The model was of no help, so the words were read by rules alone: {problem.message}.")
         return by_rules
+    used.append({**cost, "reason": reason})
+    return filled
+
+
+def _reason(by_rules: Draft, before: Draft) -> str | None:
+    """Return why a model is asked; None where the rules understood an edit or an answer in full."""
+    if not by_rules.notes:
+        return "the rules made nothing of the words"
+    if by_rules.unknown:
+        return f"the rules do not know: {', '.join(by_rules.unknown)}"
+    return None if before.guests else "it is the first description"
 
 
 def _free_name(store: Store, session: Session, draft: Draft) -> str:

@@ -108,6 +108,9 @@ class Backend(Protocol):
     async def resume(self, vmid: int) -> None:
         """Go on after `suspend`."""
 
+    def adopt(self, machine: Machine) -> bool:
+        """Take up a machine that ran before the lab's restart; False if it is gone."""
+
     def alive(self, vmid: int) -> bool:
         """Tell whether the machine is powered on (also when suspended)."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.guest_view import guest_row
+from atlas.lab.guest_view import fixed_row, load
 from atlas.lab.storage_view import usage
 from atlas.lab.tasks import entry
 
@@ -75,7 +75,9 @@ def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
         if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
             continue
         row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-        row |= guest_row(guest, now)
+        row |= _fixed(call, key)
+        if guest.status == "running":
+            row |= load(guest, now)
         pool = pools.get(("vms", key))
         if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
             row["pool"] = pool
@@ -84,6 +86,15 @@ def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
             row["hastate"] = entry.data.get("state", "started")
         rows.append(row)
     return rows
+
+
+def _fixed(call: Call, key: str) -> dict[str, Any]:
+    """Return what a guest's row holds until the guest changes; kept, since thousands are listed often."""
+    guests = call.lab.guests
+    kept: dict[str, Any] | None = guests.derived.get(key)
+    if kept is None:
+        kept = guests.derived[key] = fixed_row(guests[key])
+    return kept
 
 
 def _nodes(call: Call) -> list[dict[str, Any]]:
@@ -100,9 +111,12 @@ def _nodes(call: Call) -> list[dict[str, Any]]:
 def node_load(call: Call, name: str) -> dict[str, Any]:
     """Return a node's processors, memory and root disk with what is used of them."""
     node = call.lab.nodes[name]
-    running = [g for g in call.lab.guests.values() if g.node == name and g.status == "running"]
-    now = call.lab.clock.now()
-    rows = [guest_row(guest, now) for guest in running]
+    guests, now = call.lab.guests, call.lab.clock.now()
+    rows = [
+        _fixed(call, key) | load(guest, now)
+        for key, guest in guests.items()
+        if guest.node == name and guest.status == "running"
+    ]
     return {
         "maxcpu": node.cores,
         "cpu": min(1.0, 0.01 + sum(row["cpu"] * row["maxcpu"] for row in rows) / node.cores),

@@ -49,6 +49,36 @@ def processors(guest: Guest) -> float:
     return int(config.get("vcpus") or int(config.get("cores") or 1) * int(config.get("sockets") or 1))
 
 
+def fixed_row(guest: Guest) -> dict[str, Any]:
+    """Return the fields that lists of guests share, as they are while the guest stands still."""
+    config = guest.config
+    row: dict[str, Any] = {
+        "status": guest.status,
+        "template": int(config.get("template") or 0),
+        "maxcpu": processors(guest),
+        "maxmem": memory(guest),
+        "maxdisk": boot_disk(guest),
+    }
+    row |= dict.fromkeys(("cpu", "mem", "disk", "uptime", "netin", "netout", "diskread", "diskwrite"), 0)
+    name = config.get("name" if guest.kind == "qemu" else "hostname")
+    row["name"] = name or f"{'VM ' if guest.kind == 'qemu' else 'CT'}{guest.vmid}"
+    for key in ("lock", "tags"):
+        if config.get(key):
+            row[key] = config[key]
+    return row
+
+
+def load(guest: Guest, now: float) -> dict[str, Any]:
+    """Return what changes while a guest runs.
+
+    Args:
+        guest: The guest.
+        now: The time, in seconds since 1970.
+    """
+    started = guest.started_at or now
+    return {"cpu": 0.02, "mem": memory(guest) * 2 // 5, "uptime": int(now - started)}
+
+
 def guest_row(guest: Guest, now: float) -> dict[str, Any]:
     """Return the fields that lists of guests share.
 
@@ -56,27 +86,4 @@ def guest_row(guest: Guest, now: float) -> dict[str, Any]:
         guest: The guest.
         now: The time, in seconds since 1970.
     """
-    config = guest.config
-    running = guest.status == "running"
-    size = memory(guest)
-    row: dict[str, Any] = {
-        "status": guest.status,
-        "template": int(config.get("template") or 0),
-        "maxcpu": processors(guest),
-        "maxmem": size,
-        "maxdisk": boot_disk(guest),
-        "cpu": 0.02 if running else 0,
-        "mem": size * 2 // 5 if running else 0,
-        "disk": 0,
-        "uptime": int(now - guest.started_at) if running and guest.started_at else 0,
-        "netin": 0,
-        "netout": 0,
-        "diskread": 0,
-        "diskwrite": 0,
-    }
-    name = config.get("name" if guest.kind == "qemu" else "hostname")
-    row["name"] = name or f"{'VM ' if guest.kind == 'qemu' else 'CT'}{guest.vmid}"
-    for key in ("lock", "tags"):
-        if config.get(key):
-            row[key] = config[key]
-    return row
+    return fixed_row(guest) | (load(guest, now) if guest.status == "running" else {})

@@ -151,6 +151,10 @@ class QemuBackend:
         """Let the processors go on."""
         await self._process(vmid).monitor.run("cont")
 
+    def adopt(self, machine: Machine) -> bool:
+        """Tell whether its QEMU runs: open() has taken up all that do."""
+        return self.alive(machine.vmid)
+
     def alive(self, vmid: int) -> bool:
         """Tell whether its QEMU runs."""
         return vmid in self._running

@@ -122,11 +122,13 @@ class Table(MutableMapping[str, R], Generic[R]):
     def __init__(self, name: str, kind: type[R]) -> None:
         self.name, self.kind = name, kind
         self.version = 0  # counts changes, so that what is derived from a table can be kept until then
+        self.derived: dict[str, Any] = {}  # what others have worked out from a record; gone when that changes
         self.dirty: dict[str, None] = {}  # in the order of change, which is the order of making in the file
         self._rows: dict[str, R] = {}
 
     def _note(self, key: str) -> None:
         self.dirty[key] = None
+        self.derived.pop(key, None)
         self.version += 1
 
     def __getitem__(self, key: str) -> R:

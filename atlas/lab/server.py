@@ -129,8 +129,12 @@ class Server:
             stop: End the guests too; else real ones run on and are adopted by the next start.
         """
         await self.runner.cleanup()
+        from atlas.lab.restart import power_off
+
         await self.lab.tasks.close()
         await self.lab.backend.close(stop=stop)
+        if stop:
+            power_off(self.lab)
         self.lab.store.close()
 
 
@@ -159,6 +163,7 @@ async def serve(
 
     from atlas.lab.default_world import fill
     from atlas.lab.http import Door
+    from atlas.lab.restart import settle
     from atlas.lab.tls import server_context
 
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -173,6 +178,7 @@ async def serve(
         made = await fill(lab, nodes)
         file.touch(mode=0o600)
         file.write_text(json.dumps(made), encoding="utf-8")
+    settle(lab)
     lab.store.flush()
     middlewares: list[Middleware] = []
     runner = web.ServerRunner(web.Server(Door(lab, middlewares), access_log=None), shutdown_timeout=1)

@@ -49,9 +49,10 @@ class SimulatedBackend:
         if stop:
             self._running.clear()
 
-    def adopt(self, machine: Machine) -> None:
+    def adopt(self, machine: Machine) -> bool:
         """Take a machine for long booted: what ran before the lab's restart runs on after it."""
         self._running[machine.vmid] = _Running(machine, self._now() - self._boot_seconds)
+        return True
 
     async def start(self, machine: Machine, snapshot: str | None = None) -> None:
         """Note it as running; the agent answers once the boot's time is over (at once from saved memory)."""

@@ -152,7 +152,7 @@ class Tasks:
         return self.records[upid]
 
     async def close(self) -> None:
-        """Abandon what still runs, as a killed process would: its records stay unfinished in the file."""
+        """Interrupt what still runs."""
         running = list(self._running.values())
         self._running.clear()
         for worker in running:

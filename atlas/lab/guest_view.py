@@ -77,13 +77,3 @@ def load(guest: Guest, now: float) -> dict[str, Any]:
     """
     started = guest.started_at or now
     return {"cpu": 0.02, "mem": memory(guest) * 2 // 5, "uptime": int(now - started)}
-
-
-def guest_row(guest: Guest, now: float) -> dict[str, Any]:
-    """Return the fields that lists of guests share.
-
-    Args:
-        guest: The guest.
-        now: The time, in seconds since 1970.
-    """
-    return fixed_row(guest) | (load(guest, now) if guest.status == "running" else {})

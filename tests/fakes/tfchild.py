@@ -1,4 +1,4 @@
-"""A process that carries out a stored run with the terraform engine, for tests that kill it: HOME STATUS SPEC HASH RUN."""
+"""A process that carries out a stored run with the terraform engine, for tests that kill it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fakes.tfsite import TerraformSite
 
 
 def main(home: str, status: str, spec: str, hash_: str, run: str) -> None:
-    """Carry out the run."""
+    """Carry out the run; all arguments are text, `status` and `spec` as JSON."""
     site = TerraformSite(Path(home), json.loads(status))
     wanted = json.loads(spec)
     work = site.work(wanted, "farm")

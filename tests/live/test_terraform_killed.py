@@ -22,7 +22,7 @@ from atlas.ports import Run, Work
 
 pytestmark = [pytest.mark.provider, pytest.mark.slow, pytest.mark.usefixtures("provider")]
 
-SEEDS = int(os.environ.get("ATLAS_KILL_SEEDS", "2"))
+SEEDS = int(os.environ.get("ATLAS_KILL_SEEDS", "20"))
 TESTS = Path(__file__).parents[1]
 FIRST = {
     "metadata": {"name": "farm"},
@@ -67,17 +67,9 @@ class Shot:
         self.site, self.work, self.plan = site, work, plan
         self.run: Run = site.store.new_run(plan, None)
         self.folder = work.folder / "runs" / self.run.id / "terraform" / "apply-1"
+        status, wanted = json.dumps(site.status), json.dumps(spec)
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "fakes.tfchild",
-                str(site.home),
-                json.dumps(site.status),
-                json.dumps(spec),
-                plan.hash,
-            ]
-            + [self.run.id],
+            [sys.executable, "-m", "fakes.tfchild", str(site.home), status, wanted, plan.hash, self.run.id],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
             stderr=subprocess.PIPE,
         )
@@ -88,7 +80,7 @@ class Shot:
         out = self.folder / "stdout"
         while not (out.exists() and "apply_start" in out.read_text()):
             assert time.monotonic() < deadline, "it never began"
-            assert self.process.poll() is None, (self.process.stderr and self.process.stderr.read() or b"").decode()
+            assert self.process.poll() is None, self.process.communicate()[1].decode()
             time.sleep(0.01)
 
     def kill_atlas(self) -> None:
@@ -126,24 +118,20 @@ def check(site: TerraformSite, spec: Any, foreign: set[int]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("what", ["atlas", "terraform", "both"])
-def test_a_run_survives_kill_9_while_it_makes_guests(site: TerraformSite, what: str, seed: int) -> None:
+def test_a_run_survives_kill_9(site: TerraformSite, seed: int) -> None:
+    what = ("atlas", "terraform", "both")[seed % 3]
     foreign = site.vmids_there()
-    work, plan = site.plan(FIRST)
-    shoot(Shot(site, work, plan, FIRST), what, seed)
-    check(site, FIRST, foreign)
-
-
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_run_survives_kill_9_while_it_changes_and_deletes(site: TerraformSite, seed: int) -> None:
-    foreign = site.vmids_there()
-    site.apply(FIRST)
-    work, plan = site.plan(SECOND)
-    shoot(Shot(site, work, plan, SECOND), "both", seed)
-    check(site, SECOND, foreign)
-    work, plan = site.plan(None, "farm")
-    shoot(Shot(site, work, plan, None), "both", seed)
-    check(site, None, foreign)
+    spec: Any = FIRST
+    if seed % 2:
+        site.apply(FIRST)
+        spec = SECOND
+    work, plan = site.plan(spec)
+    shoot(Shot(site, work, plan, spec), what, seed)
+    check(site, spec, foreign)
+    if seed % 4 == 3:
+        work, plan = site.plan(None, "farm")
+        shoot(Shot(site, work, plan, None), what, seed)
+        check(site, None, foreign)
 
 
 def shoot(shot: Shot, what: str, seed: int) -> None:

@@ -107,8 +107,16 @@ def _new_disk(path: str, lease: Lease, wanted: Attributes, work: Work) -> Iterat
 def _disks(
     path: str, lease: Lease, observed: Observed, changes: Sequence[AttributeChange], work: Work
 ) -> Iterator[Diagnostic]:
+    protected = observed.attributes.get("protection") and not any(c.path == "protection" for c in changes)
     for change in changes:
         entry = attributes.item(change.path)
+        if protected and entry is not None and _guarded(entry, change, observed):
+            yield error(
+                f"{path}.{change.path}",
+                f"{lease.key} is protected, so {entry} cannot be changed",
+                hint="set `protection: false`, apply that, and plan again",
+            )
+            continue
         if entry is None or not entry.startswith(("disks", "mounts")) or change.before is None or change.after is None:
             continue
         place, field = f"{path}.{change.path}", change.path.rpartition(".")[2]
@@ -129,6 +137,13 @@ def _disks(
                 f"{entry} of {lease.key} is on {before} and cannot be put on {after} in place",
                 hint=f"write `bus: {before}`",
             )
+
+
+def _guarded(entry: str, change: AttributeChange, observed: Observed) -> bool:
+    """Tell whether PVE's protection forbids a change. Source: qemu-server and pve-container, check_protection."""
+    if observed.kind == "container":
+        return entry.startswith("mounts") and not change.path.endswith(".size")
+    return entry.startswith("disks") and change.path.endswith(".size") and change.after is None
 
 
 def _in_files(entry: str, observed: Observed, work: Work) -> bool:

@@ -12,6 +12,7 @@ from atlas.compare import differences
 from atlas.errors import ApiRefused, EngineError, StalePlan, TaskFailed
 from atlas.events import Stage
 from atlas.plan import AttributeChange, Effect
+from atlas.ports import Entry
 from atlas.proxmox import guests, words
 from atlas.proxmox.client import changed_meanwhile
 from atlas.proxmox.facts import PveCluster
@@ -60,10 +61,8 @@ class Carrier:
             observed = self._unlocked()
             changes = differences(self.wanted, self.applied, observed)
             self._check(changes)
-            due = [e for e in self.hands.entries("reboot-due") if e.outcome is None]
-            if not changes and not (due and observed.running):
-                for entry in due:  # it was off meanwhile: its next start has taken everything
-                    self.hands.journal.settle(entry.id, done=True)
+            due = self._due()
+            if not changes and not due:
                 removed = [p for p in self.applied if p not in self.wanted]
                 self.hands.journal.applied(self.hands.key, self.wanted, removed)
                 return observed
@@ -117,30 +116,43 @@ class Carrier:
         if reboot and not reboot_due:
             # Written down first: once the values are set, nothing on the cluster tells that a reboot is due.
             self.hands.journal.intend(self.hands.key, "reboot-due")
-        if mine:
-            self._write(at, observed, mine)
-        if reboot:
+        protection = [c for c in mine if c.path == "protection"]
+        rest = [c for c in mine if c.path != "protection"]
+        # It comes off before everything else and goes on after it: PVE refuses changes of drives under it.
+        for part in (protection, rest) if observed.attributes.get("protection") else (rest, protection):
+            if part:
+                self._write(at, observed, part)
+                observed = self._unlocked()
+        if reboot and observed.running:
             self._reboot(at)
-        elif "running" in by_path:
+        elif reboot or "running" in by_path:
             self._start(at)
 
     def _write(self, at: At, observed: Observed, mine: list[AttributeChange]) -> None:
+        # Volumes first: options that wait for a reboot are kept with the volume's name and size of that moment.
+        volumes = [c for c in mine if c.path.endswith((".size", ".storage")) and None not in (c.before, c.after)]
+        if volumes:
+            self._volumes(at, observed, volumes)
+            self._remember(volumes)
+            observed = self._unlocked()
+        rest = [c for c in mine if c not in volumes]
         storage = self._default_storage(observed)
-        what = writes(observed.kind, observed.config, mine, self.wanted, storage)
+        what = writes(observed.kind, observed.config, rest, self.wanted, storage)
         if observed.kind == "vm":
-            _cloudinit(what, observed, mine, storage)
+            _cloudinit(what, observed, rest, storage)
         if what.put or what.delete:
             self._configure(at, what, observed.digest)
-        self._remember(c for c in mine if not c.path.endswith((".size", ".storage")))
-        stopped = observed.kind == "container" and bool(what.move) and observed.running
-        if stopped:  # a container's volumes move only while it is stopped; starting it again is the next round's
-            self._power(at, "shutdown")
+        self._remember(rest)
+
+    def _volumes(self, at: At, observed: Observed, mine: list[AttributeChange]) -> None:
+        what = writes(observed.kind, observed.config, mine, self.wanted, "")
+        if observed.kind == "container" and what.move and observed.running:
+            self._power(at, "shutdown")  # they move only while it is stopped; the next round starts it again
         for slot, target in what.move:
             self._run("move", at, partial(guests.move, self.hands.client, at, slot, target), slot=slot)
             self._identity(at)
         for slot, size in what.resize:
             self._run("resize", at, partial(guests.resize, self.hands.client, at, slot, size), slot=slot)
-        self._remember(mine)
 
     def _configure(self, at: At, what: Writes, digest: str | None) -> None:
         call = partial(guests.configure, self.hands.client, at, what.put, what.delete, digest)
@@ -188,13 +200,20 @@ class Carrier:
                 break
             time.sleep(pause)
             pause = min(pause * 1.5, 1.0)
-        for entry in self.hands.entries("reboot-due"):
-            if entry.outcome is None:
-                self.hands.journal.settle(entry.id, done=True)
+        self._settle_reboot()
 
     def _start(self, at: At) -> None:
         self.hands.stage(Stage.STARTING)
         self._power(at, "start")
+        self._settle_reboot()
+
+    def _due(self) -> list[Entry]:
+        return [e for e in self.hands.entries("reboot-due") if e.outcome is None]
+
+    def _settle_reboot(self) -> None:
+        """Write down that the guest has taken what waited: by a reboot, or because it was off and was started."""
+        for entry in self._due():
+            self.hands.journal.settle(entry.id, done=True)
 
     def _power(self, at: At, action: str) -> None:
         try:

@@ -248,7 +248,9 @@ def with_pending(config: Mapping[str, Any], pending: list[dict[str, Any]]) -> di
 def waiting(config: Mapping[str, Any], pending: list[dict[str, Any]], kind: Kind) -> Attributes:
     """Return the attributes that wait for a reboot with the value that they will have, None for absent."""
     now, later = attributes(config, kind), attributes(with_pending(config, pending), kind)
-    return {p: later.get(p) for p in sorted({*now, *later}, key=natural) if now.get(p) != later.get(p)}
+    # The size is the volume's, whatever the text of an option that waits says of it.
+    sizes = {p for p in now if p.endswith(".size") and p in later}
+    return {p: later.get(p) for p in sorted({*now, *later} - sizes, key=natural) if now.get(p) != later.get(p)}
 
 
 def is_volume(key: str) -> bool:

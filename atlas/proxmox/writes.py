@@ -98,9 +98,8 @@ def _plain(
         _set(out, "startup", startup or None)
     elif path == "dns.servers":
         _set(out, "nameserver", " ".join(str(s) for s in _tuple(after)) or None)
-    elif path == "user.ssh_keys":
-        # A container takes keys only while it is made, under another name.
-        _set(out, "sshkeys" if kind == "vm" else "", encoded_keys(after) or None)
+    elif path == "user.ssh_keys" and kind == "vm":  # a container takes its keys only when it is made
+        _set(out, "sshkeys", encoded_keys(after) or None)
     elif path == "features":
         parts = {k: v for k, v in words.options(config.get("features", "")).items() if k not in FEATURES}
         _set(out, "features", words.joined({**parts, **{str(f): 1 for f in _tuple(after)}}) or None)

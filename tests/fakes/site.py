@@ -155,6 +155,7 @@ class Site:
                 assert row is not None
                 at = ("nodes", row["node"], row["type"], vmid)
                 try:
+                    self.client.put(*at, "config", protection=0)
                     if self.running(vmid):
                         self.task(self.client.post(*at, "status", "stop"))
                     self.task(self.client.delete(*at))

@@ -358,6 +358,12 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
         "block growing disks[0]",
     ),
     ({"protection": True}, {"protection": True, "image": "debian-13"}, {}, "is protected"),
+    (
+        {"protection": True, "disks": [{}, {}]},
+        {"protection": True, "disks": [{}]},
+        {},
+        "is protected, so disks[1] cannot be changed",
+    ),
     ({}, {}, {"uuid": "another"}, "is not ours"),
     ({}, {}, {"config": {"description": "mine"}}, "has lost its stamp"),
     ({}, {}, {"config": {"description": "atlas:other:s:10000"}}, "has lost its stamp"),

@@ -47,8 +47,11 @@ class Carrier:
     approved: Approved | None
     lock_seconds: float = LOCK_SECONDS
 
-    def carry(self) -> Observed:
+    def carry(self, seen: Observed | None = None) -> Observed:
         """Write what differs until nothing does, reboot where that was approved, start; return the guest.
+
+        Args:
+            seen: The guest where it was read just now.
 
         Raises:
             StalePlan: It differs in what nobody approved.
@@ -58,7 +61,7 @@ class Carrier:
         """
         changes: tuple[AttributeChange, ...] = ()
         for _ in range(ROUNDS):
-            observed = self._unlocked()
+            observed, seen = seen or self._unlocked(), None
             changes = differences(self.wanted, self.applied, observed)
             self._check(changes)
             due = self._due()
@@ -119,30 +122,36 @@ class Carrier:
         protection = [c for c in mine if c.path == "protection"]
         rest = [c for c in mine if c.path != "protection"]
         # It comes off before everything else and goes on after it: PVE refuses changes of drives under it.
-        for part in (protection, rest) if observed.attributes.get("protection") else (rest, protection):
-            if part:
-                self._write(at, observed, part)
-                observed = self._unlocked()
+        parts = [protection, rest] if observed.attributes.get("protection") else [rest, protection]
+        for number, part in enumerate([p for p in parts if p]):
+            observed = self._write(at, observed if number == 0 else self._unlocked(), part)
         if reboot and observed.running:
             self._reboot(at)
         elif reboot or "running" in by_path:
             self._start(at)
 
-    def _write(self, at: At, observed: Observed, mine: list[AttributeChange]) -> None:
-        # Volumes first: options that wait for a reboot are kept with the volume's name and size of that moment.
+    def _write(self, at: At, observed: Observed, mine: list[AttributeChange]) -> Observed:
+        """Write changes; return the guest as it is then, as far as it matters for its power."""
         volumes = [c for c in mine if c.path.endswith((".size", ".storage")) and None not in (c.before, c.after)]
-        if volumes:
-            self._volumes(at, observed, volumes)
-            self._remember(volumes)
-            observed = self._unlocked()
         rest = [c for c in mine if c not in volumes]
+        if not observed.running:
+            self._options(at, observed, rest)
+            self._volumes(at, observed, volumes)
+            return observed
+        # Volumes first: options that wait for a reboot are kept with the volume's name and size of that moment.
+        self._volumes(at, observed, volumes)
+        observed = self._unlocked() if volumes else observed
+        self._options(at, observed, rest)
+        return observed
+
+    def _options(self, at: At, observed: Observed, mine: list[AttributeChange]) -> None:
         storage = self._default_storage(observed)
-        what = writes(observed.kind, observed.config, rest, self.wanted, storage)
+        what = writes(observed.kind, observed.config, mine, self.wanted, storage)
         if observed.kind == "vm":
-            _cloudinit(what, observed, rest, storage)
+            _cloudinit(what, observed, mine, storage)
         if what.put or what.delete:
             self._configure(at, what, observed.digest)
-        self._remember(rest)
+        self._remember(mine)
 
     def _volumes(self, at: At, observed: Observed, mine: list[AttributeChange]) -> None:
         what = writes(observed.kind, observed.config, mine, self.wanted, "")
@@ -153,6 +162,7 @@ class Carrier:
             self._identity(at)
         for slot, size in what.resize:
             self._run("resize", at, partial(guests.resize, self.hands.client, at, slot, size), slot=slot)
+        self._remember(mine)
 
     def _configure(self, at: At, what: Writes, digest: str | None) -> None:
         call = partial(guests.configure, self.hands.client, at, what.put, what.delete, digest)

@@ -19,7 +19,7 @@ from atlas.proxmox.carrying import LOCK_SECONDS, Carrier
 from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.hands import Hands, Stuck
 from atlas.proxmox.making import CLONES_AT_ONCE, Limits, Order, make
-from atlas.state import Lease
+from atlas.state import Lease, Observed
 
 WORKERS = 16
 
@@ -180,14 +180,15 @@ class _Shift:
         if change.action is Action.REPLACE:
             self._clear(hands, lease)
             applied = {}
+        made: Observed | None = None
         if change.action in (Action.CREATE, Action.REPLACE):
-            make(hands, self.cluster, Order(instance, lease, want, self.work.state), self.limits)
+            made = make(hands, self.cluster, Order(instance, lease, want, self.work.state), self.limits)
         else:
             hands.stage(Stage.UPDATING)
             self._claim(hands, lease)
             approved = frozenset((a.path, a.after) for a in change.attributes)
         carrier = Carrier(hands, self.cluster, lease.vmid, want, applied, self.work.state, approved, self.lock_seconds)
-        carrier.carry()
+        carrier.carry(made)
 
     def _lease(self, change: Change) -> Lease:
         """Return the guest's lease under its present key, also while a rename is not stored yet."""

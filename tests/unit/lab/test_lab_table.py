@@ -1,0 +1,83 @@
+"""Routes of the API table, and the bodies that calls arrive in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas.lab.body import Unreadable, from_json, from_query
+from atlas.lab.call import HANDLERS
+from atlas.lab.server import load_handlers
+from atlas.lab.storage_upload import normal_name
+from atlas.lab.table import load
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "values"),
+    [
+        ("/", "/", {}),
+        ("/version", "/version", {}),
+        ("/nodes/pve1/qemu/100/config", "/nodes/{node}/qemu/{vmid}/config", {"node": "pve1", "vmid": "100"}),
+        ("/nodes//pve1/qemu/100/", "/nodes/{node}/qemu/{vmid}", {"node": "pve1", "vmid": "100"}),
+        (
+            "/nodes/n/storage/s/content/s:100/vm-100-disk-0.qcow2",
+            "/nodes/{node}/storage/{storage}/content/{volume}",
+            {"node": "n", "storage": "s", "volume": "s:100/vm-100-disk-0.qcow2"},
+        ),
+        (
+            "/nodes/n/storage/s/content/s%3Aiso%2Fa.iso",
+            "/nodes/{node}/storage/{storage}/content/{volume}",
+            {"node": "n", "storage": "s", "volume": "s:iso/a.iso"},
+        ),
+        (
+            "/cluster/firewall/ipset/a/10.0.0.0%2F8",
+            "/cluster/firewall/ipset/{name}/{cidr}",
+            {"name": "a", "cidr": "10.0.0.0/8"},
+        ),
+    ],
+)
+def test_a_path_finds_its_template(path: str, template: str, values: dict[str, str]) -> None:
+    assert load().route(path) == (template, values)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/nodes/pve1/nothing", "/pools/a/b", "/version/deeper"])
+def test_other_paths_find_none(path: str) -> None:
+    assert load().route(path) is None
+
+
+@given(st.text())
+def test_no_path_breaks_the_routing(path: str) -> None:
+    load().route(path)
+
+
+def test_every_handler_is_one_of_the_tables_methods() -> None:
+    load_handlers()
+    unknown = [key for key in HANDLERS if load().method(*key) is None]
+    assert unknown == []
+    assert len(HANDLERS) > 300
+
+
+def test_bodies_give_texts_as_forms_do() -> None:
+    assert from_query("a=1&b=x+y%20z&c=&d=1&d=2") == {"a": "1", "b": "x y z", "c": "", "d": ["1", "2"]}
+    assert from_json('{"a": 5, "b": true, "c": null, "d": ["x", 1], "e": "t"}') == {
+        "a": "5",
+        "b": "1",
+        "d": ["x", "1"],
+        "e": "t",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": ', "[1]", "5", "nonsense", '{"a": "open'])
+def test_what_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        from_json(text)
+    assert caught.value.status == 500
+
+
+@given(st.text())
+def test_a_stored_name_never_leaves_its_folder(name: str) -> None:
+    stored = normal_name(name)
+    assert "/" not in stored
+    assert "\\" not in stored
+    assert not stored.startswith(".")

@@ -245,16 +245,16 @@ class QemuBackend:
         monitor = process.monitor
         if isinstance(device, Disk):
             await self._disks.present(device.path)
-            await monitor.run("blockdev-add", **blockdev(device, self._disks.folder))
+            await monitor.run("blockdev-add", blockdev(device, self._disks.folder))
             try:
-                await monitor.run("device_add", **disk_device(device))
+                await monitor.run("device_add", disk_device(device))
             except BackendError:
                 await monitor.run("blockdev-del", node_name=f"drive-{device.slot}")
                 raise
             process.disks[device.slot] = device
         else:
-            await monitor.run("netdev_add", **netdev(device, await self._cables.cable(device)))
-            await monitor.run("device_add", **nic_device(device))
+            await monitor.run("netdev_add", netdev(device, await self._cables.cable(device)))
+            await monitor.run("device_add", nic_device(device))
 
     async def unplug(self, vmid: int, slot: str) -> None:
         """Take a device out, once the guest let go of it."""

@@ -40,8 +40,13 @@ class Monitor:
         except (OSError, TimeoutError) as error:
             raise BackendError(f"the monitor {path.name} does not answer") from error
 
-    async def run(self, command: str, **arguments: Any) -> Any:
+    async def run(self, command: str, given: Mapping[str, Any] | None = None, **arguments: Any) -> Any:
         """Run one command and return its answer.
+
+        Args:
+            command: its name.
+            given: arguments to be passed as they are; QEMU has names with `_` and with `-`.
+            arguments: more of them, whose `_` stands for `-`.
 
         Raises:
             BackendError: QEMU's own words, or that it ended.
@@ -49,8 +54,9 @@ class Monitor:
         async with self._lock:
             self._number += 1
             asked = {"execute": command, "id": self._number}
-            if arguments:
-                asked["arguments"] = {name.replace("_", "-"): value for name, value in arguments.items()}
+            if given or arguments:
+                named = {name.replace("_", "-"): value for name, value in arguments.items()}
+                asked["arguments"] = {**(given or {}), **named}
             try:
                 self._writer.write(json.dumps(asked).encode() + b"\n")
                 await self._writer.drain()

@@ -66,6 +66,8 @@ async def test_monitor_skips_events_and_passes_on_qemu_s_words(tmp_path: Path) -
     async with await asyncio.start_unix_server(qemu, str(tmp_path / "q")):
         monitor = await Monitor.connect(tmp_path / "q")
         assert (await monitor.run("block_resize", node_name="d"))["arguments"] == {"node-name": "d"}
+        added = await monitor.run("device_add", {"device_id": "x", "scsi-id": 1})
+        assert added["arguments"] == {"device_id": "x", "scsi-id": 1}
         with pytest.raises(BackendError, match="no such device"):
             await monitor.run("device_del", id="x")
         await monitor.run("quit")

@@ -43,7 +43,7 @@ def find(
     if goes and owner is not Owner.OTHER:
         found += _removal(path, lease, observed)
     if not goes:
-        found += _disks(path, lease, observed, changes, work)
+        found += _occupied(path, lease, observed, changes, applied) or _disks(path, lease, observed, changes, work)
     if lease.kind == "container" and applied.get("user.ssh_keys", wanted.get("user.ssh_keys")) != wanted.get(
         "user.ssh_keys"
     ):
@@ -94,6 +94,13 @@ def _new_disk(path: str, lease: Lease, wanted: Attributes, work: Work) -> Iterat
     template = work.state.guests.get(int(lease.source)) if lease.source.isdigit() else None
     if template is None:
         return
+    bus = template.attributes.get("disks[0].bus")
+    if wanted.get("disks[0].bus", bus) != bus:
+        yield error(
+            f"{path}.disks[0].bus",
+            f"the template's boot disk is on {bus} and stays there",
+            hint=f"write `bus: {bus}`, or leave it out",
+        )
     for i in attributes.items(wanted, "disks"):
         has, want = template.attributes.get(f"disks[{i}].size"), wanted[f"disks[{i}].size"]
         if isinstance(has, int) and isinstance(want, int) and want < has:
@@ -102,6 +109,25 @@ def _new_disk(path: str, lease: Lease, wanted: Attributes, work: Work) -> Iterat
                 f"{format_size(want)} is less than the template's own disk of {format_size(has)}",
                 hint=f"a disk cannot shrink: write at least {format_size(has)}",
             )
+
+
+def _occupied(
+    path: str, lease: Lease, observed: Observed, changes: Sequence[AttributeChange], applied: Attributes
+) -> list[Diagnostic]:
+    """Return an error for each new disk, NIC or mount whose place is taken by one that is not ours."""
+    ours = {attributes.item(p) for p in applied} | {"disks[0]"}
+    here = {attributes.item(p) for p in observed.attributes}
+    new = {e for c in changes if c.after is not None and (e := attributes.item(c.path)) and e not in ours and e in here}
+    return [
+        error(
+            f"{path}.{entry}",
+            f"{lease.key} has a {entry} already that ATLAS did not make",
+            detail="Somebody added it, or it came with the template; ATLAS does not take it over.",
+            hint="write it as it is, or remove it from the guest",
+        )
+        for entry in sorted(new, key=attributes.natural)
+        if applied
+    ]
 
 
 def _disks(

@@ -15,11 +15,12 @@ from atlas.plan import AttributeChange, Effect
 from atlas.ports import Entry
 from atlas.proxmox import guests, words
 from atlas.proxmox.client import changed_meanwhile
+from atlas.proxmox.devices import Writes
 from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.guests import At
 from atlas.proxmox.hands import Hands, Watch
 from atlas.proxmox.making import record, root_storage, stale
-from atlas.proxmox.writes import Writes, writes
+from atlas.proxmox.writes import writes
 from atlas.state import Attributes, Observed, State
 
 ROUNDS = 8
@@ -62,7 +63,7 @@ class Carrier:
         changes: tuple[AttributeChange, ...] = ()
         for _ in range(ROUNDS):
             observed, seen = seen or self._unlocked(), None
-            changes = differences(self.wanted, self.applied, observed)
+            changes = differences(self.wanted, self._applied(observed), observed)
             self._check(changes)
             due = self._due()
             if not changes and not due:
@@ -79,6 +80,12 @@ class Carrier:
             f"{self.hands.key} ({self.vmid}) does not become what was planned: {left}",
             "look at its pending changes on the cluster, then plan again",
         )
+
+    def _applied(self, observed: Observed) -> Attributes:
+        """Return what counts as set by us: of a guest that this run makes, the tags of its template, too."""
+        if self.approved is not None:
+            return self.applied
+        return {**self.applied, "tags": observed.attributes.get("tags")}
 
     def _check(self, changes: Iterable[AttributeChange]) -> None:
         if self.approved is None:
@@ -149,6 +156,8 @@ class Carrier:
         what = writes(observed.kind, observed.config, mine, self.wanted, storage)
         if observed.kind == "vm":
             _cloudinit(what, observed, mine, storage)
+        if self.approved is None:
+            what.delete += _extra_cards(observed, self.wanted)
         if what.put or what.delete:
             self._configure(at, what, observed.digest)
         self._remember(mine)
@@ -235,6 +244,13 @@ class Carrier:
 
     def _run(self, step: str, at: At, call: Callable[[], str | None], **intent: object) -> None:
         self.hands.task(step, Watch.of(at, step), call, **intent)
+
+
+def _extra_cards(observed: Observed, wanted: Attributes) -> list[str]:
+    """Return the options of network interfaces that came with the template and that the spec does not have."""
+    mine = attributes.items(wanted, "networks")
+    extra = [i for i, _ in words.numbered(observed.config, "net") if i not in mine]
+    return [k for i in extra for k in (f"net{i}", f"ipconfig{i}") if k in observed.config]
 
 
 def _cloudinit(what: Writes, observed: Observed, mine: list[AttributeChange], storage: str) -> None:

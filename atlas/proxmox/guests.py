@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas.proxmox.client import Client
+from atlas.proxmox.devices import gib
 from atlas.proxmox.facts import place
-from atlas.proxmox.writes import gib
 from atlas.state import Kind
 
 

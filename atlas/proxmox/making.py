@@ -14,10 +14,11 @@ from atlas.instances import Instance
 from atlas.plan import AttributeChange
 from atlas.proxmox import guests, words
 from atlas.proxmox.client import taken
+from atlas.proxmox.devices import gib
 from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.guests import At
 from atlas.proxmox.hands import Hands, Stuck, Watch
-from atlas.proxmox.writes import gib, writes
+from atlas.proxmox.writes import writes
 from atlas.state import Attributes, Lease, Observed, State
 
 CLONES_AT_ONCE = 10

@@ -15,6 +15,7 @@ MARKER = "atlas-run:"
 """Begins the line in the notes that ties a guest which is being made to the call that makes it."""
 
 BUSES = ("scsi", "virtio", "sata", "ide")
+FOREIGN = 100
 _DISK = re.compile(r"(scsi|virtio|sata|ide)(\d+)")
 _MODELS = frozenset({"virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "i82551", "i82557b", "ne2k_pci", "pcnet"})
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)")
@@ -59,7 +60,9 @@ def disks(config: Mapping[str, Any]) -> dict[int, str]:
         for slot in slots:
             match = _DISK.fullmatch(slot)
             if match and match.group(1) == bus and slot != boot:
-                found.setdefault(int(match.group(2)), slot)
+                number = int(match.group(2))
+                # Two buses may use one number: the later one is shown under a number that no spec reaches.
+                found.setdefault(number if number not in found else FOREIGN * (1 + BUSES.index(bus)) + number, slot)
     return dict(sorted(found.items()))
 
 

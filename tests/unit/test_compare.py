@@ -48,7 +48,9 @@ def work(*guests: Mapping[str, Any], renames: Mapping[str, str] | None = None, d
             tuple(f"BC:24:11:00:00:{i:02X}" for i, _ in enumerate(nics)),
         )
     nodes = {name: Node(name, True, 8, 32_000) for name in ("pve1", "pve2")}
-    template = Observed(9000, "vm", "tpl", "pve1", template=True, attributes={"disks[0].size": 3072})
+    template = Observed(
+        9000, "vm", "tpl", "pve1", template=True, attributes={"disks[0].size": 3072, "disks[0].bus": "scsi"}
+    )
     state = State("id", "9.2", nodes, STORAGES, {9000: template})
     return Work("s", "inst", KEY, wanted, leases, {}, state, Path("/nowhere"), renames or {}, destroy)
 
@@ -364,6 +366,18 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
         {},
         "is protected, so disks[1] cannot be changed",
     ),
+    (
+        {},
+        {"disks": [{}, {"size": "5GiB"}]},
+        {"attributes": {"disks[1].size": 2048, "disks[1].bus": "scsi"}},
+        "has a disks[1] already that ATLAS did not make",
+    ),
+    (
+        {},
+        {"networks": [{}, {"bridge": "vmbr1"}]},
+        {"attributes": {"networks[1].bridge": "vmbr7"}},
+        "has a networks[1] already that ATLAS did not make",
+    ),
     ({}, {}, {"uuid": "another"}, "is not ours"),
     ({}, {}, {"config": {"description": "mine"}}, "has lost its stamp"),
     ({}, {}, {"config": {"description": "atlas:other:s:10000"}}, "has lost its stamp"),
@@ -397,6 +411,12 @@ def test_all_faults_come_at_once() -> None:
 def test_less_than_the_templates_disk_is_refused() -> None:
     with pytest.raises(SpecError, match="1 fault"):
         compare(work({"disks": [{"size": "2GiB"}]}))
+
+
+def test_another_bus_than_the_templates_is_refused() -> None:
+    with pytest.raises(SpecError) as caught:
+        compare(work({"disks": [{"bus": "virtio"}]}))
+    assert "boot disk is on scsi" in caught.value.diagnostics[0].summary
 
 
 def test_protection_refuses_destroy() -> None:

@@ -114,9 +114,8 @@ class QemuBackend:
 
     async def stop(self, vmid: int) -> None:
         """Power off at once."""
-        process = self._running.get(vmid)
-        if process is not None:
-            await process.end()
+        if vmid in self._running:
+            await self._running[vmid].end()
 
     async def shutdown(self, vmid: int, timeout: float) -> bool:
         """Ask by the agent, else by the power button, and wait."""
@@ -262,16 +261,22 @@ class QemuBackend:
         if not await self._plugged(process, slot):
             return
         await process.monitor.run("device_del", id=slot)
+        disk = process.disks.pop(slot, None)
+        last = BackendError(f"the guest does not let go of {slot}; it leaves at the next stop")
         for _ in range(100):
             if not await self._plugged(process, slot):
-                break
+                try:
+                    if disk is None:
+                        await process.monitor.run("netdev_del", id=f"cable-{slot}")
+                    else:
+                        await process.monitor.run("blockdev-del", node_name=f"drive-{slot}")
+                    return
+                except BackendError as error:  # QEMU frees it a moment after the device is gone
+                    last = error
             await asyncio.sleep(0.1)
-        else:
-            raise BackendError(f"the guest does not let go of {slot}; it leaves at the next stop")
-        if process.disks.pop(slot, None) is None:
-            await process.monitor.run("netdev_del", id=f"cable-{slot}")
-        else:
-            await process.monitor.run("blockdev-del", node_name=f"drive-{slot}")
+        if disk is not None:
+            process.disks[slot] = disk
+        raise last
 
     def console(self, vmid: int) -> str:
         """Return the end of the serial log."""
@@ -335,8 +340,8 @@ class QemuBackend:
         return any(each["name"] == slot for each in found)
 
     def _nodes(self, process: Process, paths: Sequence[str]) -> list[str]:
-        slots = [process.slot_of(path) for path in paths]
-        nodes = [f"drive-{slot}" for slot in slots if slot is not None and is_drive(process.disks[slot])]
+        slots = [slot for path in paths if (slot := process.slot_of(path)) is not None]
+        nodes = [f"drive-{slot}" for slot in slots if is_drive(process.disks[slot])]
         if not nodes:
             raise BackendError("none of these disks is plugged into the running machine")
         return nodes

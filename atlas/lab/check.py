@@ -50,7 +50,8 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
     for name, schema in parameters.items():
         if name in given or name.endswith("[n]"):
             continue
-        if not schema.get("optional"):
+        form = _instance(schema, given)
+        if form is not None and not form.get("optional") and _applies(form, given):
             errors[name] = MISSING
     for name, value in given.items():
         entry = schema_of(parameters, name)
@@ -69,15 +70,18 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
 
 
 def _instance(schema: Schema, given: Mapping[str, Any]) -> Schema | None:
-    """Return the form of a schema that holds for the object's type."""
-    forms = schema.get("oneOf")
+    """Return the form of a schema that holds for the object's type; None where a choice has none for it."""
+    forms: list[Schema] | None = schema.get("oneOf")
     if forms is None:
-        forms = [schema]
-    for form in forms:
-        kind = given.get(form.get("type-property", schema.get("type-property", "type")))
-        if "instance-types" not in form or kind is None or kind in form["instance-types"]:
-            return form  # type: ignore[no-any-return]  # the table is plain JSON
-    return None
+        return schema  # a property of other types only is the code's affair, not the schema's
+    kind = given.get(schema.get("type-property", "type"))
+    return next((form for form in forms if kind is None or kind in form.get("instance-types", [kind])), None)
+
+
+def _applies(form: Schema, given: Mapping[str, Any]) -> bool:
+    """Say whether a property belongs to objects of the given type at all."""
+    kind = given.get(form.get("type-property", "type"))
+    return "instance-types" not in form or kind in form["instance-types"]
 
 
 def _check_value(path: str, schema: Schema, value: Any, errors: dict[str, str]) -> None:
@@ -131,7 +135,7 @@ def _has_type(kind: str, text: str) -> bool:
     if kind == "number":
         return bool(_NUMBER.fullmatch(text))
     if kind == "boolean":
-        return text in ("", "0", "1")
+        return text in ("0", "1")
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.firewall_formats import MACROS
 from atlas.lab.firewall_scope import CLUSTER, GUESTS, NODE, VNET, check_digest, ip_version, key, part, rule_faults
 from atlas.lab.formats import split_list
 from atlas.lab.sections import digest
@@ -48,15 +49,21 @@ def _rules(call: Call) -> list[dict[str, Any]]:
     return [_shown(call, rule, position, sum_) for position, rule in enumerate(rules)]
 
 
+def _check(call: Call, rule: dict[str, Any]) -> None:
+    """Refuse a rule by the first fault, as PVE does; macros get their own way of writing."""
+    for name, fault in rule_faults(call, rule).items():
+        raise PVEError(400, errors={name: fault})
+    if rule.get("macro"):
+        rule["macro"] = MACROS[rule["macro"].lower()]
+
+
 def _create(call: Call) -> None:
     holder = _holder(call)
     check_digest(call, {"rules": holder["rules"]})
     rule = {name: call.params[name] for name in _FIELDS if name in call.params} | {
         "enable": call.params.get("enable", 0)
     }
-    faults = rule_faults(call, rule)
-    if faults:
-        raise PVEError(400, errors=faults)
+    _check(call, rule)
     holder["rules"] = (rule, *holder["rules"])  # a new rule comes first, whatever place is asked for
 
 
@@ -86,9 +93,7 @@ def _update(call: Call) -> None:
     for name in split_list(call.params.get("delete", "")):
         rule.pop(name, None)
     rule.update({name: call.params[name] for name in _FIELDS if name in call.params})
-    faults = rule_faults(call, rule)
-    if faults:
-        raise PVEError(400, errors=faults)
+    _check(call, rule)
     holder["rules"] = tuple(rules)
 
 
@@ -166,11 +171,8 @@ def delete_group(call: Call) -> None:
 
 @api("GET", f"{CLUSTER}/macros")
 def macros(_: Call) -> list[dict[str, str]]:
-    """List the macros that clients know best."""
-    names = (
-        "DNS FTP HTTP HTTPS IMAP IMAPS LDAP MySQL NTP POP3 POP3S Ping PostgreSQL RDP Rsync SMB SMTP SNMP SSH Syslog VNC"
-    )
-    return [{"macro": name, "descr": f"{name} traffic"} for name in names.split()]
+    """List the macros."""
+    return [{"macro": name, "descr": f"{name} traffic"} for name in MACROS.values()]
 
 
 def _log(call: Call) -> list[dict[str, Any]]:

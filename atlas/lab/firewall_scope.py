@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError
+from atlas.lab.firewall_formats import (
+    ALIAS,
+    ICMP,
+    IPSET,
+    MACROS,
+    WITH_PORTS,
+    address_fault,
+    ports_fault,
+    protocol_fault,
+)
 from atlas.lab.sections import CHANGED, digest
 from atlas.lab.world import Entry
 
@@ -73,19 +84,75 @@ def sets_and_aliases(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
     return found[0], found[1]
 
 
+_TYPES = {
+    "vm": ("in", "out", "group"),
+    "group": ("in", "out", "forward"),
+    "vnet": ("forward", "group"),
+    "cluster": ("in", "out", "forward", "group"),
+    "host": ("in", "out", "forward", "group"),
+}
+
+
+def _environment(call: Call) -> str:
+    if "group" in call.params:
+        return "group"
+    return {"vm": "vm", "node": "host"}.get(key(call).partition("/")[0], key(call).partition("/")[0])
+
+
 def rule_faults(call: Call, rule: dict[str, Any]) -> dict[str, str]:
-    """Return what is wrong with a rule, by parameter."""
+    """Return what is wrong with a rule, by parameter, in the order in which PVE finds it."""
     faults: dict[str, str] = {}
+
+    def add(name: str, text: str | None) -> None:
+        if text is not None:
+            faults.setdefault(name, text)
+
+    _check_kind(_environment(call), rule, add)
+    proto = str(rule.get("proto") or "")
+    icmp = proto in ICMP
+    if rule.get("macro") and rule["macro"].lower() not in MACROS:
+        add("macro", f"unknown macro '{rule['macro']}'")
+    add("proto", protocol_fault(proto))
+    for name in ("dport", "icmp-type", "sport"):
+        if not rule.get(name):
+            continue
+        if name != "icmp-type":
+            add(name, ports_fault(rule[name], icmp=icmp and name == "dport"))
+        if (name == "icmp-type" and not icmp) or not proto:
+            add("proto", f"missing property - '{name}' requires this property")
+        elif name != "icmp-type" and proto not in WITH_PORTS and not (icmp and name == "dport"):
+            add(name, f"protocol '{proto}' does not support ports")
+    _check_addresses(call, rule, add)
+    return faults
+
+
+def _check_addresses(call: Call, rule: dict[str, Any], add: Callable[[str, str | None], None]) -> None:
     sets, aliases = sets_and_aliases(call)
     for name in ("source", "dest"):
-        for item in str(rule.get(name, "")).split(","):
-            if item.startswith("+") and item[1:] not in sets:
-                faults[name] = f"no such ipset '{item[1:].rpartition('/')[2]}'"
-            elif re.match(r"[A-Za-z]", item) and ip_version(item) is None and item not in aliases:
-                faults[name] = f"no such alias '{item.rpartition('/')[2]}'"
-    for name in ("dport", "sport", "icmp-type"):
-        if rule.get(name) and not rule.get("proto") and not rule.get("macro"):
-            faults["proto"] = f"missing property - '{name}' requires this property"
-    if "vmid" in call.params and rule.get("iface") and not re.fullmatch(r"net\d+", rule["iface"]):
-        faults["iface"] = "value does not match the regex pattern 'net\\d+'"
-    return faults
+        value = str(rule.get(name) or "")
+        if not value:
+            continue
+        add(name, address_fault(value))
+        if value.startswith("+"):
+            match = IPSET.fullmatch(value)
+            if match is None:
+                add(name, f"invalid ipset name '{value}'")
+            elif value[1:] not in sets:
+                add(name, f"no such ipset '{match[2]}'")
+        elif ALIAS.fullmatch(value) and value not in aliases:
+            add(name, f"no such alias '{value}'")
+
+
+def _check_kind(environment: str, rule: dict[str, Any], add: Callable[[str, str | None], None]) -> None:
+    kind, action = rule.get("type"), str(rule.get("action") or "")
+    if kind not in _TYPES[environment]:
+        add("type", f"invalid rule type '{kind}' for rule_env '{environment}'")
+    if kind == "forward" and action == "REJECT":
+        add("action", "cannot define REJECT rules on forward chain")
+    if kind in ("in", "out", "forward") and action not in ("ACCEPT", "DROP", "REJECT"):
+        add("action", f"unknown action '{action}'")
+    if rule.get("iface"):
+        if environment in ("group", "vnet"):
+            add("type", "parameter -i not allowed for this rule type")
+        if environment == "vm" and not re.fullmatch(r"net\d+", rule["iface"]):
+            add("iface", "value does not match the regex pattern 'net\\d+'")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from atlas.lab.cpu_models import verify_cpu
+from atlas.lab.firewall_formats import address_fault, icmp_fault, ports_fault, protocol_fault
 
 MISSING = "property is missing and it is not optional"
 UNDEFINED = "property is not defined in schema and the schema does not allow additional properties"
@@ -53,7 +54,7 @@ def _cidr(text: str, version: int | None = None, *, strict: bool = True) -> bool
         return False
     if version not in (None, parsed.version) or not slash or not length.isdigit():
         return False
-    return int(length) <= parsed.max_prefixlen and (not strict or int(length) >= (8 if parsed.version == 4 else 1))
+    return int(length) <= parsed.max_prefixlen and (not strict or int(length) >= 8)
 
 
 def _cidr_format(version: int | None, fault: str, *, strict: bool = True) -> Verify:
@@ -133,23 +134,28 @@ def _prune(text: str) -> str | None:
 
 
 def _urlencoded(text: str) -> str | None:
-    bad = re.search(r"%(?![0-9a-fA-F]{2})|[^-%a-zA-Z0-9_.!~*'()]", text)
-    if bad is None:
-        return None
-    return f"invalid urlencoded string: {text.partition(' ')[0]} not encoded"
+    return None if re.fullmatch(r"[-%a-zA-Z0-9_.!~*'()]*", text) else f"invalid urlencoded string: {text}"
 
 
-def _ports(text: str) -> str | None:
-    for part in text.split(","):
-        for port in part.split(":"):
-            if port.isdigit() and not 0 <= int(port) <= 65535:
-                return f"invalid port '{port}'"
-            if not port.isdigit() and not re.fullmatch(r"[a-zA-Z0-9_-]+", port):
-                return f"invalid port '{port}'"
-    return None
+def _storage_id(text: str) -> str | None:
+    if len(text) < 2:
+        return f"storage ID '{text}' cannot be shorter than 2 characters"
+    return None if re.fullmatch(_STORAGE_ID, text) else f"storage ID '{text}' contains illegal characters"
 
 
-_DNS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*\.?"
+def _vlans(text: str) -> str | None:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None:
+        return f"invalid VLAN configuration '{text}'"
+    first, last = int(match[1]), int(match[2] or match[1])
+    for tag in (first, last):
+        if not 2 <= tag <= 4094:
+            return f"invalid VLAN tag '{tag}'"
+    return f"VLAN range must go from lower to higher tag '{text}'" if match[2] and first >= last else None
+
+
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DNS = rf"(?:{_LABEL}\.)*{_LABEL}"
 _STORAGE_ID = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
 _VOLUME_ID = rf"{_STORAGE_ID}:.+"
 
@@ -157,7 +163,7 @@ VERIFY: dict[str, Verify] = {
     "pve-node": _like(_NAME, "value does not look like a valid node name"),
     "pve-vmid": _like(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
     "pve-configid": _like(_CONFIG_ID.pattern, "invalid configuration ID '%s'"),
-    "pve-storage-id": _like(_STORAGE_ID, "storage ID '%s' contains illegal characters"),
+    "pve-storage-id": _storage_id,
     "pve-storage-path": _like(r"/[^\n]*[^/\n]|/", "value does not look like a valid absolute path"),
     "pve-storage-content": _content,
     "pve-storage-server": _like(
@@ -184,11 +190,22 @@ VERIFY: dict[str, Verify] = {
     "pve-replication-job-id": _like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
     "pve-sdn-zone-id": _like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
     "pve-calendar-event": _like(_CALENDAR.pattern, "unable to parse calendar event"),
-    "pve-fw-dport-spec": _ports,
-    "pve-fw-sport-spec": _ports,
+    "pve-fw-dport-spec": ports_fault,
+    "pve-fw-sport-spec": lambda text: ports_fault(text, icmp=False),
+    "pve-fw-addr-spec": address_fault,
+    "pve-fw-protocol-spec": protocol_fault,
+    "pve-fw-icmp-type-spec": icmp_fault,
+    "pve-vlan-id-or-range": _vlans,
+    "pve-storage-vgname": _like(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*[a-zA-Z0-9]", "lvm name '%s' contains illegal characters"),
+    "pve-storage-options": _like(r"[^\s,=]+(=[^\s,]*)?(,[^\s,=]+(=[^\s,]*)?)*", "invalid options '%s'"),
+    "pve-task-status-type": _like(r"(?i:ok|error|warning|unknown)", "invalid status '%s'"),
+    "ldap-simple-attr": _like(r"[a-zA-Z0-9]+", "value '%s' does not look like a simple ldap attribute name"),
+    "email-or-username": _like(
+        rf"{_EMAIL.pattern}|[\w+~-]+(\.[\w+~-]+)*", "value does not look like a valid email address or user name"
+    ),
     "pve-vm-cpu-conf": verify_cpu,
     "dns-name": _like(_DNS, "value does not look like a valid DNS name"),
-    "address": _like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address"),
+    "address": _like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address: %s"),
     "ip": _ip(None, "value does not look like a valid IP address"),
     "ipv4": _ip(4, "value does not look like a valid IPv4 address"),
     "ipv6": _ip(6, "value does not look like a valid IPv6 address"),
@@ -198,7 +215,7 @@ VERIFY: dict[str, Verify] = {
     "FullRangeCIDR": _cidr_format(None, "value does not look like a valid CIDR network", strict=False),
     "IPorCIDR": _address_or_network,
     "IPorCIDRorAlias": _address_network_or_alias,
-    "ipv4mask": _ip(4, "value does not look like a valid IPv4 netmask"),
+    "ipv4mask": _ip(4, "value does not look like a valid IP netmask"),
     "pve-ipv4-config": _ip_config(4, ("dhcp", "manual")),
     "pve-ipv6-config": _ip_config(6, ("auto", "dhcp", "manual")),
     "mac-addr": _mac,
@@ -250,6 +267,8 @@ def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tupl
             if default is None:
                 return found, "value without key, but schema does not define a default key"
             key, value = default, part
+        elif not key or not value:
+            return found, "missing key in comma-separated list property"
         field = fields.get(key, {})
         if "alias" in field:
             kind = field.get("keyAlias")

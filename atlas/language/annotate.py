@@ -27,6 +27,7 @@ _COUNTED = frozenset(
     {"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC", "ROLE", "SW", "OS", "TIMES", "DATA"}
 )
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
+_BAD_UNIT = re.compile(r"[a-z]i?b|bits?|bytes?|[kpez][a-z]*bytes?|[a-z]bit|quintals?|pages?|blocks?")
 _ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
 
 
@@ -131,6 +132,8 @@ def _word(token: Token, table: Words) -> Item:
             return Item("VLANNUM", int(float(match[2])), token.text, token.start)
         if match[1] == "vmbr":
             return Item("VMBR", token.text, token.text, token.start)
+    if (match := re.fullmatch(r"\d+([a-z]+)", word)) and _BAD_UNIT.fullmatch(match[1]):
+        return Item("BADUNIT", match[1], token.text, token.start)
     if word in table.units:
         return Item("UNIT", table.units[word], token.text, token.start)
     if _GPU.fullmatch(word):
@@ -195,6 +198,10 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
                 out.append(Item("SIZE", fraction * _MIB[rest[skip].value], item.text, item.start))
                 i += skip + 2
                 continue
+        if item.tag == "NUM" and tags[0] in {"WORD", "FILL"} and _BAD_UNIT.fullmatch(rest[0].low):
+            out.append(Item("BADUNIT", rest[0].text, f"{item.text} {rest[0].text}", item.start))
+            i += 2
+            continue
         if item.tag == "NUM" and tags[0] == "UNIT":
             out.append(Item("SIZE", float(item.value) * _MIB[rest[0].value], f"{item.text} {rest[0].text}", item.start))
             i += 2

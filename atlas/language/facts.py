@@ -119,9 +119,30 @@ def addresses(items: Sequence[Item]) -> list[Fact]:
                 listed += written_out(near if "/" in near or not prefix else f"{near}/{prefix}")
             else:
                 listed += written_out(str(item.value))
+    ends = {a.partition("/")[2] for a in listed} - {""}
+    if len(ends) == 1:
+        listed = [a if "/" in a else f"{a}/{next(iter(ends))}" for a in listed]
+    if len(listed) == 1 and _is_network(listed[0]):
+        return [Fact("subnet", listed[0])]
     facts = [Fact("addresses.from", listed[0])] if "STARTING" in tags else [Fact("addresses", listed)]
     facts += [Fact("prefix", int(text[1:])) for text in values(items, "PREFIXLEN")]
     return facts
+
+
+def _is_network(address: str) -> bool:
+    """Tell whether an address is that of a whole network, such as 10.8.0.0/24."""
+    from ipaddress import ip_interface
+
+    try:
+        whole = ip_interface(address)
+    except ValueError:
+        return False
+    return "/" in address and whole.network.num_addresses > 2 and whole.ip == whole.network.network_address
+
+
+def ends_only(items: Sequence[Item]) -> list[Fact]:
+    """Read addresses of which only the ends are said, the network being known: `.5 and .6`."""
+    return [Fact("addresses", [str(v) for v in values(items, "LASTPART")])]
 
 
 def gateway(items: Sequence[Item]) -> list[Fact]:

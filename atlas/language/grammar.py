@@ -44,7 +44,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? (DATA|ROOT|MORE)* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
-    ("(MORE|SECOND|THIRD|DATA|A)+ (DATA)? DISK", f.no_size),
+    ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
     # placement
     ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
     ("SPREAD", f.fixed("spread", True)),
@@ -93,6 +93,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(STATIC|IP|COLON|A)* ADDR (TO|DASH) (ADDR|LASTPART) (PREFIXLEN)?", f.addresses),
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
+    ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", f.ends_only),
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
@@ -120,11 +121,12 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("AGENT", f.fixed("agent", True)),
     ("(NO)? PROTECTION", f.feature("protection")),
     ("(SNAPSHOT)", f.fixed("snapshot", True)),
-    ("(NO)? (DAILY|WEEKLY|MONTHLY)? BACKUP (FILL|COLON|OF)? (DAILY|WEEKLY|MONTHLY)?", f.backup),
+    ("(NO)? (DAILY|WEEKLY|MONTHLY)? BACKUP (FILL|COLON|OF|IT|ALL)? (DAILY|WEEKLY|MONTHLY)?", f.backup),
     ("CPUTYPE (COLON|FILL)? (NOUN|WORD)", f.cpu_type),
     ("CPUTYPE", f.cpu_type),
-    ("(GPU)+ (A|FILL)? (GPUMODEL|WORD)+ (NUM|WORD)?", f.gpu),
-    ("(A)? GPUMODEL (NUM|WORD)? (GPU)?", f.gpu),
+    ("(GPU)+ (A|FILL)? (GPUMODEL)+ (NUM|WORD)?", f.gpu),
+    ("(GPU)+ (A|FILL)? (WORD) (NUM)?", f.gpu),
+    ("(A)? (GPUMODEL)+ (NUM)? (GPU)?", f.gpu),
     ("(A)? GPU", f.gpu),
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),

@@ -47,6 +47,9 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if found and (more or (r.adding and subject.indefinite)) and not subject.names:
         clone(r, found, subject.count or 1)
         return True
+    if subject.ordinal is not None and r.adding and (r.scope or r.draft.guests):
+        clone(r, found or r.scope or [len(r.draft.guests) - 1], 1)  # `add a third one`
+        return True
     if found:
         refer(r, found, subject)
         return True
@@ -61,8 +64,8 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         if not r.draft.guests:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
             r.dangling = True
-        elif not subject.many and len(r.scope) > 1 and len(r.draft.guests) > 1 and not r.draft.focus:
-            r.scope = list(range(len(r.draft.guests)))
+        elif not r.subjects and r.draft.focus:
+            r.scope, r.placed = list(r.draft.focus), True
         return True
     plain = subject.kind and not subject.names and not subject.role and subject.count is None
     if plain and r.apply.changing and r.old and not r.adding and r.scope:
@@ -80,6 +83,8 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether a bare word is a guest of its own here."""
     follows = r.tag(i + subject.length)
     begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
+    if subject.by_software and subject.count is None:
+        return False
     if (r.old and not r.adding) or subject.words.lower() in _VAGUE:
         return False
     if subject.named:
@@ -143,6 +148,7 @@ def narrow(r: Reading, chosen: list[int]) -> None:
     join = r.joinable and set(r.scope) <= r.told and bool(r.told & set(r.scope))
     r.scope = sorted({*r.scope, *chosen}) if join else chosen
     r.told |= set(chosen)
+    r.placed = True
     r.latest = list(chosen)
     r.joinable, r.weak = True, False
     r.apply.nic, r.apply.disks = 0, None
@@ -210,8 +216,10 @@ def create(r: Reading, subject: Subject) -> None:
         text = f"{count} guests were asked for and {len(subject.names)} names given: {', '.join(subject.names)}"
         r.draft.findings.append(Finding(kind="error", code="name_count_mismatch", text=text, fields=["count", "name"]))
     start = len(r.draft.guests)
+    title, r.title = r.title, ""
+    role = title if title and (subject.by_software or not subject.role) else subject.role
     for n in range(count):
-        guest = DraftGuest(role=subject.role)
+        guest = DraftGuest(role=role)
         if len(subject.names) == count:
             guest.name = subject.names[n]
         elif len(subject.names) == 1:
@@ -221,7 +229,7 @@ def create(r: Reading, subject: Subject) -> None:
     new = list(range(start, start + count))
     r.generic = new if count > 1 and not subject.role and not subject.names and not r.subjects else []
     r.apply.notes.append("guest")
-    enter(r, new)
+    enter(r, new, own=subject.count is not None or subject.indefinite or subject.definite)
     apply_subject(r, subject, new)
     if subject.some or (subject.many and subject.count is None and not subject.names):
         r.ask("count", f"How many {subject.words or 'guests'} do you want?", new)
@@ -265,8 +273,9 @@ def parts_left(r: Reading) -> None:
         _mismatch(r)
 
 
-def enter(r: Reading, group: list[int]) -> None:
+def enter(r: Reading, group: list[int], *, own: bool = False) -> None:
     """Go on with a group, joined with the one before where nothing was said between."""
+    r.own = own
     if r.joinable and r.subjects and not r.told and r.bracketed:
         r.wider = [*r.scope, *group]
         r.scope = list(group)

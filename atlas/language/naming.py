@@ -71,6 +71,8 @@ def rename(r: Reading, i: int) -> int:
     if not found:
         r.ask("target", "Which guest should be renamed?")
     _give(r, names, found, rename=True)
+    r.scope = list(found)
+    r.draft.focus = list(found)
     return end - i
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from atlas.language.annotate import Item
 from atlas.language.facts import Fact
 from atlas.language.reading import _NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
@@ -102,7 +104,7 @@ def _short(r: Reading, at: int) -> bool:
     return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}
 
 
-def check(r: Reading, i: int) -> int:  # noqa: C901, PLR0912  one branch for each kind of check
+def check(r: Reading, i: int) -> int:
     """Read what is to be checked: everything up to the end of the sentence, or the next thing to do."""
     end = i + 1
     while end < len(r.items) and r.tag(end) not in {"STOP", "OPEN", "INSTALL", "CLOSEP", "ADD"}:
@@ -117,9 +119,26 @@ def check(r: Reading, i: int) -> int:  # noqa: C901, PLR0912  one branch for eac
     answer = next((k for k in range(i, end) if r.tag(k) == "ANSWER"), None)
     if answer is not None and r.tag(answer + 1) in {"ON", "FOR"} and subject_at(r.items, answer + 2, bare=False):
         end = answer + 1
-    window = r.items[i:end]
+    windows: list[list[Item]] = [[]]
+    for item in r.items[i:end]:
+        if item.tag == "AND":
+            windows.append([])
+        else:
+            windows[-1].append(item)
+    checks = [check for window in windows for check in _checks(window)]
+    if not checks:
+        return 0
+    there = any(item.low in {"there", "lì", "dort", "allí", "là"} for item in r.items[i:end])
+    scope = None if there else r.ahead(i)
+    for check in checks:
+        r.state(Fact("checks", check, "add"), scope)
+    return end - i
+
+
+def _checks(window: list[Item]) -> list[dict[str, Any]]:
+    """Return what a run of words wants to be checked."""
     tags = {item.tag for item in window}
-    checks: list[dict[str, object]] = []
+    checks: list[dict[str, Any]] = []
     quoted = next((item for item in window if item.tag == "QUOTED"), None)
     ports = [
         item.value
@@ -156,10 +175,4 @@ def check(r: Reading, i: int) -> int:  # noqa: C901, PLR0912  one branch for eac
         checks += [{"port": port} for port in ports]
     elif "SWV" in tags:
         checks += [{"service": item.text.lower()} for item in window if item.tag == "SWV"]
-    if not checks:
-        return 0
-    there = any(item.low in {"there", "lì", "dort", "allí", "là"} for item in window)
-    scope = None if there else r.ahead(i)
-    for check in checks:
-        r.state(Fact("checks", check, "add"), scope)
-    return end - i
+    return checks

@@ -45,7 +45,9 @@ class Reading:
         self.line = line
         self.old = len(draft.guests)
         self.apply = Applier(draft, correcting=bool(_CORRECTS.search(text.lower())))
-        self.scope: list[int] = list(draft.focus) if draft.focus else list(range(self.old))
+        # `and 8 cores` goes on with whom was spoken of; words without a subject mean all.
+        goes_on = bool(self.items) and self.items[0].tag in {"AND", "ADD"}
+        self.scope: list[int] = list(draft.focus) if draft.focus and goes_on else list(range(self.old))
         self.family: list[int] = []  # a group whose members are being told apart one by one
         self.told: set[int] = set()
         self.joinable = False  # whether nothing was said since the last subject
@@ -54,6 +56,10 @@ class Reading:
         self.firm: set[str] = set()
         self.parted = False
         self.generic: list[int] = []  # guests that were only counted, and may be told apart by their roles
+        self.title = ""  # the role that a heading gives: `database: 1 postgres vm`
+        self.placed = False  # whether words chose a scope without a subject: `it`, `the first one`
+        self.own = False  # whether the last subject has a count or an article of its own
+        self.edit_only = False  # whether the verb is for what is there already
         self.latest: list[int] = []  # whom the last subject named
         self.parens: list[list[int]] = []
         self.bracketed = False  # whether the last subject had its facts in brackets
@@ -154,6 +160,11 @@ class Reading:
         meeting.parts_left(self)
         if self.dangling and any(f.field == "disk.data" for f in self.pending):
             self.ask("disk", "How large should the disk be?")
+        if self.edit_only and not self.draft.guests:
+            self.ask("target", "Which guest do you mean? There is none in this draft yet.")
+            self.dangling = True
+        if self.dangling and any(f.field == "static" for f in self.pending):
+            self.ask("ip", "Which address should it have?")
         if (
             self.pending
             and not self.dangling
@@ -166,12 +177,23 @@ class Reading:
             self.apply.apply(fact, targets, weak=bool(self.subjects))
         if not targets and self.pending:
             self.apply.notes += [f.field for f in self.pending]
-        self.draft.focus = [
-            g for g in (self.subjects[-1] if self.subjects else self.scope) if g < len(self.draft.guests)
-        ]
+        self.draft.focus = [g for g in self.scope if g < len(self.draft.guests)]
 
     # subjects
+    def _title(self, i: int) -> int:
+        """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
+        at = i + 1 + (self.tag(i + 1) == "HEADING")
+        if self.tag(i) != "ROLE" or self.tag(at) != "COLON":
+            return 0
+        subject = subject_at(self.items, at + 1, bare=False)
+        if subject is None or subject.count is None:
+            return 0
+        self.title = self.items[i].text
+        return at + 1 - i
+
     def _subject(self, i: int) -> int:
+        if used := self._title(i):
+            return used
         subject = subject_at(self.items, i, bare=False)
         if subject is None:
             return 0
@@ -189,25 +211,28 @@ class Reading:
             return 0
         found, used = matched
         scope = self.ahead(i + used)
+        if scope is None and self.tag(i - 1) == "WITH" and self.own and self.joinable and not self._each_ahead(i):
+            self.scope = list(self.latest)  # `two web servers and a db with 8 GB`
         for fact in found:
             self.state(fact, scope)
         return used
+
+    def _each_ahead(self, i: int) -> bool:
+        return any(self.tag(k) == "EACH" for k in range(i, self.clause_end(i)))
 
     def _bare(self, size: float) -> Fact:
         known = self.apply.said
         scope = self.scope if self.subjects or self.old else []
         if self.apply.changing and self.apply.correcting and self.subjects:
             return Fact("memory", size)
-        has = any((g, "memory") in known for g in scope) or (
-            not scope and any(f.field == "memory" for f in self.pending)
-        )
+        has = any((g, "memory") in known for g in scope) or any(f.field == "memory" for f in self.pending)
         return Fact("disk.any" if has else "memory", size)
 
     def state(self, fact: Fact, scope: list[int] | None = None) -> None:
         """Apply a fact to a scope, by default the present one; without any, it waits for its subject."""
         target = scope
         if target is None:
-            if not self.subjects and not (self.weak and self.scope):
+            if not self.subjects and not self.placed and not (self.weak and self.scope):
                 self.pending.append(fact)
                 return
             target = self._family_scope(fact)

@@ -37,6 +37,20 @@ def _table() -> tuple[tuple[tuple[str, re.Pattern[str], str], ...], tuple[re.Pat
     return refused, tuple(whole(text) for text in data["confirm"])
 
 
+_UNREADABLE = frozenset({"unbounded", "hypervisor", "attack", "secret"})
+
+
+def readable(text: str, found: list[Finding]) -> str:
+    """Return what of a message may be read for the draft: without what is refused, or nothing of it."""
+    if any(f.code in _UNREADABLE or f.kind == "confirm" for f in found):
+        return ""
+    codes = {f.code for f in found}
+    for code, pattern, _ in _table()[0]:
+        if code in codes:
+            text = re.sub(pattern.pattern, " , ", text, flags=re.IGNORECASE)
+    return text
+
+
 def refusals(text: str) -> list[Finding]:
     """Return what of a message is refused, or needs a confirmation.
 

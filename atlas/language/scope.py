@@ -49,6 +49,9 @@ class Applier:
                 self._network(g)
             return
         self.notes.append(fact.field)
+        before = self.said.get((scope[0], f"bridge#{self.nic}")) if scope and fact.field == "bridge" else None
+        if before and before[0] != fact.value and not self.correcting:
+            self.nic += 1  # a second bridge is a second interface
         if fact.field in {"addresses", "addresses.from", "vmid"} and fact.value != []:
             self._each(fact, scope)
             return
@@ -225,6 +228,9 @@ class Applier:
                 self._address(g, value)
 
     def _address(self, g: int, value: str) -> None:
+        if value.startswith("."):
+            subnet = str(self.draft.guests[g].fields.get("subnet", ""))
+            value = f"{subnet.rpartition('.')[0]}{value}" if subnet else value
         prefix = self.prefixes.get(g)
         self._network(g)["address"] = f"{value}/{prefix}" if prefix is not None and "/" not in value else value
 

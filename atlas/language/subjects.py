@@ -48,6 +48,8 @@ _ALIASES = {
     "control-plane": "control plane",
     "application": "app",
 }
+_NAME_ENDS = frozenset({"", "COMMA", "COLON", "STOP", "WITH", "OPENP"})
+_NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
 _NO_PLURAL = ("ss", "us", "is")
 _NOT_NAMES = frozenset({"up", "ready", "please"})
 
@@ -93,6 +95,8 @@ def role_word(word: str) -> str:
         return _ALIASES[low]
     if low.endswith("ies"):
         low = low[:-3] + "y"
+    elif low.endswith(("xes", "ches", "shes")):
+        low = low[:-2]
     elif low.endswith("s") and len(low) > 2 and not low.endswith(_NO_PLURAL) and low not in _SINGULAR_S:
         low = low[:-1]
     return _ALIASES.get(low, low)
@@ -142,6 +146,9 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
         subject.count, subject.times, determined = items[stop].value, True, True
         stop += 1
+    if stop < len(items) and items[stop].tag == "BIG":
+        subject.big = items[stop].text
+        stop += 1
     stop = _more_names(items, stop, subject)
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
     if only_software and not (determined or bare or (stop < len(items) and items[stop].tag == "COLON")):
@@ -149,11 +156,13 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     if only_software and items[i - 1].tag in {"WITH", "INSTALL"} and i > 0 and subject.count is None:
         return None
     tags = {item.tag for item in run[:used]}
+    named_only = only_software and subject.definite and subject.count is None and not subject.indefinite
     if tags == {"NODEWORD"} and (subject.count is None or subject.definite):
         return None
     if stop < len(items) and items[stop].tag == "HEADING":
         return None
-    subject.weak = not determined and not tags & {"KIND"} and not (tags & {"NOUN"} and len(run[:used]) > 1)
+    alone = not tags & {"KIND"} and not (tags & {"NOUN"} and len(run[:used]) > 1)
+    subject.weak = named_only or (not determined and alone)
     subject.length = stop - i
     subject.words = " ".join(item.text for item in run[:used])
     last = run[heads[-1]] if heads[-1] < used else run[used - 1]
@@ -196,6 +205,7 @@ def _run(items: Sequence[Item], at: int) -> int:
             tag in _HEADS
             or tag in {"OSV", "WORD", "NAME", "NAMES", "UNPRIVILEGED", "PRIVILEGED", "BIG", "QUOTED"}
             or (tag in _ADJECTIVES and follows in {"KIND", "NOUN"})
+            or (tag in _NAMESAKES and end > at and items[end - 1].tag == "KIND" and follows in _NAME_ENDS)
         ):
             pass
         elif not (
@@ -252,6 +262,8 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
             subject.image = item.value
         elif item.tag in {"WORD", "NAME", "QUOTED"} and nouns and item.low not in _NOT_NAMES:
             subject.names.append(str(item.value) if item.tag == "QUOTED" else item.text)
+        elif item.tag in _NAMESAKES and item is after[0]:
+            subject.names.append(item.text)
         elif item.tag == "NAMES" and nouns:
             subject.names += item.value
         elif item.tag == "ROLE" and nouns and item is after[0] and len(after) == 1 and subject.count in {None, 1}:
@@ -298,7 +310,10 @@ def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare
 def _pronoun(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
     if i < len(items) and items[i].tag == "IT":
         return Subject(length=1, it=True)
-    if subject.ordinal is not None and (subject.definite or subject.indefinite):
+    follows = items[at].tag if at < len(items) else ""
+    if subject.ordinal is not None and follows not in {"DISK", "NIC", "DATA", "ROOT", "SIZE"} | (
+        set() if subject.definite or subject.count == 1 or follows == "FILL" else {"", "COMMA", "STOP"}
+    ):
         one = at < len(items) and items[at].tag == "FILL" and items[at].low in {"one", "ones"}
         subject.length = at - i + int(one)
         return subject

@@ -12,7 +12,7 @@ from atlas.language.facts import Fact
 from atlas.language.intents import Intent, read
 from atlas.language.known import Known
 from atlas.language.reading import Reading
-from atlas.language.refuse import refusals
+from atlas.language.refuse import readable, refusals
 from atlas.language.scope import label
 
 SAYS = {
@@ -45,6 +45,13 @@ _DEFAULT = re.compile(
 )
 
 
+_RESTART = re.compile(
+    r"\s*(?:please )?(?:start over|start again|start from scratch|reset|forget (?:all )?(?:that|everything)|new draft|"
+    r"ricomincia(?: da capo)?|von vorne|empezar de nuevo|recommence[rz]?)\b[\s,.:;-]*",
+    re.IGNORECASE,
+)
+
+
 def understand(text: str, draft: Draft, known: Known) -> Draft:
     """Return the draft with what a message says.
 
@@ -65,6 +72,10 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if asked is not None and (chosen := _choice(text, asked)):
         text = chosen
     names = frozenset(n.lower() for g in new.guests for n in (g.name, g.prefix) if n)
+    if restart := _RESTART.match(text):
+        new = Draft(stack=new.stack, notes=["removed"])
+        text, asked, names = text[restart.end() :], None, frozenset()
+    text = readable(text, refused)
     items = annotate(text, known.words, names)
     reading = Reading(items, new, text)
     if asked is not None and asked.guests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atlas.language import meeting, naming, places
+from atlas.language.draft import Finding
 from atlas.language.facts import Fact
 from atlas.language.reading import Reading
 from atlas.language.scope import label
@@ -72,19 +73,28 @@ def _colon(_r: Reading, _i: int) -> int:
     return 1
 
 
-def _add(r: Reading, _i: int) -> int:
-    r.adding = True
-    r.apply.changing = False
+def _add(r: Reading, i: int) -> int:
+    r.adding, r.apply.changing = True, False
+    at = i + 1 + (r.tag(i + 1) in {"A", "NUM"})
+    at += r.tag(at) == "DATA"
+    if r.tag(at) == "DISK" and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
+        r.state(Fact("disk.data", (None, None, 1), "add"), r.ahead(at))
+        return at + 1 - i
     return 1
 
 
 def _more(r: Reading, i: int) -> int:
+    other = {"VLAN": "vlan", "BRIDGE": "bridge", "NODEWORD": "node", "STORAGE": "storage", "IP": "ip"}.get(r.tag(i + 1))
+    if other is not None and r.tag(i + 2) not in {"NUM", "ADDR", "WORD"}:
+        r.ask(other, f"Which {other} do you mean?", r.scope)
+        return 2
     if r.tag(i + 1) == "MEMORY" or (
         r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
     ):
         field = "memory" if r.tag(i + 1) == "MEMORY" else "cores"
         if not any(r.tag(k) in {"SIZE", "NUM"} for k in range(i + 2, min(i + 5, r.clause_end(i)))):
             r.ask(field, f"How much {field} should {_who(r)} have?", r.scope)
+            r.edit_only = r.edit_only or not r.draft.guests
             return 2
     subject = subject_at(r.items, i, bare=False)
     if subject is None or r.tag(i + 1) in {"DISK", "DATA"}:
@@ -99,7 +109,8 @@ def _who(r: Reading) -> str:
 
 def _change(r: Reading, i: int) -> int:
     r.apply.changing, r.adding = True, False
-    if r.tag(i + 1) in {"IT", "ALL"} and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"", "COMMA", "STOP"} and r.scope:
+    it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
+    if it and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"", "COMMA", "STOP"} and r.scope:
         r.scope = meeting.scale(r, list(r.scope), r.items[i + 2].value)
         return 3
     return 1
@@ -171,6 +182,7 @@ def _unsure(r: Reading, i: int) -> int:
     end = r.clause_end(i)
     begin = max((k for k in range(i) if r.tag(k) in {"COMMA", "STOP"}), default=-1) + 1
     fields = {
+        "VERSION": "version",
         "OSV": "os",
         "OSWORD": "os",
         "SIZE": "memory",
@@ -187,6 +199,8 @@ def _unsure(r: Reading, i: int) -> int:
     for k in range(begin, end):
         if r.tag(k) in fields:
             field = fields[r.tag(k)]
+            if r.tag(k) == "VERSION" and r.items[k].value is not None:
+                continue
             r.ask(field, f"Which {field} do you want?", r.scope, firm=True)
             return 1
     return 1
@@ -202,6 +216,7 @@ def _or(r: Reading, i: int) -> int:
         ("KIND", "KIND"): "kind",
         ("WORD", "WORD"): "node",
         ("MEMORY", "SIZE"): "memory",
+        ("NUM", "SIZE"): "memory",
         ("CORES", "NUM"): "cores",
         ("DISK", "SIZE"): "disk",
     }
@@ -221,6 +236,53 @@ def _then(r: Reading, i: int) -> int:
     return 1 + (subject.length if subject else 0)
 
 
+def _others(r: Reading, _i: int) -> int:
+    """Take `the others` as those of whom nothing was said yet."""
+    base = r.family or list(range(len(r.draft.guests)))
+    rest = [g for g in base if g not in r.told and g not in r.scope] or [g for g in base if g not in r.told]
+    if rest:
+        meeting.narrow(r, rest)
+    return 1
+
+
+def _vlan(r: Reading, i: int) -> int:
+    """Take `tagged prod` as a tag, and `tagged 20` as a VLAN."""
+    named = r.items[i].low == "tagged" and r.tag(i + 1) not in {"NUM", "VLAN", "OPENP", "COLON", "ON"}
+    return places.tags(r, i) if named else 0
+
+
+def _bad_unit(r: Reading, i: int) -> int:
+    item = r.items[i]
+    text = f"{item.value!r} in {item.text!r} is no unit of size: MB, GB or TB"
+    r.draft.findings.append(Finding(kind="error", code="unknown_unit", text=text, fields=["memory", "disk.size"]))
+    at = i + 1
+    while r.tag(at) in {"OF", "MEMORY", "DISK"}:
+        at += 1
+    return at - i
+
+
+def _lots(r: Reading, i: int) -> int:
+    at = i + 1 + (r.tag(i + 1) == "OF")
+    field = {"MEMORY": "memory", "CORES": "cores", "DISK": "disk"}.get(r.tag(at))
+    if field is None:
+        return 1
+    r.ask(field, f"How much {field} should {_who(r)} have?", r.scope)
+    return at + 1 - i
+
+
+def _key(r: Reading, i: int) -> int:
+    if any(r.tag(k) == "KEY" for k in range(i, i + 4)):
+        return 0
+    if r.tag(i - 1) != "NO":
+        r.ask("ssh_key", "Which ssh key? Paste the public key.", r.scope)
+    return 1
+
+
+def _resize(r: Reading, i: int) -> int:
+    r.edit_only = True
+    return _change(r, i)
+
+
 def _heading(r: Reading, i: int) -> int:
     """Skip `kubernetes cluster` and `k3s: 1 server`: what guests are for, and nothing to install by itself."""
     if r.items[i].value[1] is not None or r.tag(i - 1) in {"WITH", "INSTALL"}:
@@ -233,6 +295,12 @@ def _heading(r: Reading, i: int) -> int:
 
 _HANDLERS = {
     "SWV": _heading,
+    "BADUNIT": _bad_unit,
+    "LOTS": _lots,
+    "KEYWORD": _key,
+    "OTHERS": _others,
+    "VLAN": _vlan,
+    "RESIZE": _resize,
     "STOP": _stop,
     "COMMA": _stop,
     "AND": _and,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from fakes import model_server as fake
 from pydantic import SecretStr
 
 from atlas.agents.model import filler
@@ -23,19 +22,6 @@ from atlas.store import SqliteStore
 
 FARM = {"guests": [{"role": "web", "count": 2, "image": "debian-12", "memory": "4GiB", "software": ["nginx"]}]}
 WORDS = "the usual pair of blorps, please"
-
-
-def _fake() -> ModuleType:
-    path = Path(__file__).parents[2] / "fakes" / "model_server.py"
-    spec = importlib.util.spec_from_file_location("model_server", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake = _fake()
 
 
 def _settings(url: str, timeout: float = 5) -> ModelSettings:

@@ -71,10 +71,12 @@ class Client:
         import requests
         from proxmoxer import ResourceException
 
+        words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
+        if any(str(part) in ("", ".", "..") for part in path):  # these would lead to another place of the API
+            raise ApiRefused(f"{words} is no path of the API", status=400, reason="not a path")
         resource = self._resource()
         for part in path:
             resource = resource(quote(str(part), safe=""))
-        words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
         call: Callable[..., Any] = getattr(resource, method)
         try:
             return call(**params)

@@ -17,6 +17,7 @@ import pytest
 from fakes import killed
 from fakes.site import CLUSTER, Site
 
+from atlas.errors import PartlyDone
 from atlas.lab import control
 from atlas.plan import Plan
 from atlas.ports import Run
@@ -212,3 +213,71 @@ def test_killed_at_random_moments(site: Site, seed: int, *, first: bool) -> None
     if site.store.run(run.id).result is None:
         go_on(site, run)
     check(site, spec, theirs)
+
+
+@pytest.mark.slow
+def test_a_lock_that_nobody_holds_any_more_ends_with_the_administrators_command(tmp_path: Path) -> None:
+    """The node dies in the middle of a clone: no token can clear the lock that it leaves."""
+    folder = tmp_path / "lab"
+    status = control.start(folder, latency="realistic")
+    try:
+        site = Site(tmp_path / "home", status)
+        (site.home / "status.json").write_text(json.dumps(status))
+        spec = three()
+        spec["guests"] = [{"name": "a"}]
+        _, plan = site.plan(spec)
+        run = site.store.new_run(plan, None)
+        process = child(site, run, "after-upid:create:1")
+        process.communicate(timeout=60)
+        deadline = time.monotonic() + 20
+        while site.config(10_000).get("lock") != "clone":
+            assert time.monotonic() < deadline, "the clone has not begun"
+            time.sleep(0.05)
+        os.kill(int(status["pid"]), signal.SIGKILL)
+        while control.running(folder) is not None:
+            assert time.monotonic() < deadline, "the lab lives"
+            os.waitpid(int(status["pid"]), os.WNOHANG)
+            time.sleep(0.02)
+        control.start(folder, latency="realistic", port=int(status["url"].rpartition(":")[2]))
+        for _ in range(2):
+            with pytest.raises(PartlyDone, match=r"is locked \(clone\)") as caught:
+                go_on(site, run)
+            assert caught.value.exit_code == 4
+            assert "qm unlock 10000 && qm destroy 10000" in caught.value.hint
+        assert site.config(10_000)["lock"] == "clone"
+        site.store.close()
+    finally:
+        control.stop(folder)
+
+
+def containers() -> dict[str, Any]:
+    """Return a stack of two containers."""
+    base = {"kind": "container", "image": "debian-12", "memory": "512MiB", "disks": [{"size": "2GiB"}]}
+    guests = [{"name": "a"}, {"name": "b", "mounts": [{"path": "/srv", "size": "1GiB"}]}]
+    return {"metadata": {"name": "farm"}, "defaults": base, "guests": guests}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point",
+    ["before-upid:create:1", "after-upid:create:2", "before-made:b", "before-upid:start:1", "before-exit:start:2"],
+)
+def test_containers_killed_at_a_point(site: Site, point: str) -> None:
+    _, plan = site.plan(containers())
+    run = site.store.new_run(plan, None)
+    process = child(site, run, point)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said.decode()
+    go_on(site, run)
+    leases = site.store.leases(CLUSTER, "farm")
+    assert site.vmids_there() == {x.vmid for x in leases} | {10_900}
+    for lease in leases:
+        config = site.config(lease.vmid)
+        assert (config["hostname"], config.get("lock"), "atlas-run" in config["description"]) == (
+            lease.key,
+            None,
+            False,
+        )
+        assert config["rootfs"].startswith(str(lease.uuid))
+        assert site.running(lease.vmid)
+    assert site.plan(containers())[1].changes == ()

@@ -12,6 +12,7 @@ from atlas.events import Emitter
 from atlas.instances import Instance
 from atlas.phases import Phase
 from atlas.plan import Change, Plan
+from atlas.spec import Check
 from atlas.state import Attributes, Lease, State
 
 
@@ -172,11 +173,14 @@ class Reach(Protocol):
 
     how: str
 
-    def wait(self, target: Target, deadline: float) -> None:
-        """Wait until ssh answers; `deadline` in seconds from now. Raises AnsibleError when it never does."""
+    def wait(self, target: Target, known_hosts: Path, seconds: float) -> None:
+        """Wait until ssh lets us in, that long at most. Raises AnsibleError when it never does."""
 
-    def check(self, target: Target, check: Any) -> CheckResult:
+    def check(self, target: Target, known_hosts: Path, check: Check) -> CheckResult:
         """Carry out one check of the spec on a guest."""
+
+    def forget(self, target: Target, known_hosts: Path) -> None:
+        """Forget a guest's host key, because ATLAS itself has ordered that the guest makes a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from atlas.configs.catalogue import Image
 from atlas.state import Observed, State
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An entry of the image catalogue, as far as it matters for finding it: names and a file pattern."""
-
-    name: str
-    templates: tuple[str, ...]
-    archive: str
 
 
 def find_template(state: State, wanted: int | str) -> Observed | None:

@@ -1,0 +1,138 @@
+"""Apply: the approval checked once more, the engine, Ansible while guests are still being made, then the checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atlas.errors import ApprovalRefused, AtlasError, PartlyDone, StalePlan
+from atlas.events import Emitter, EventType
+from atlas.plan import Plan, bundle_hashes
+from atlas.ports import Engine, Run, Work
+from atlas.runs.configuring import Configuring
+from atlas.runs.planning import versions
+from atlas.runs.prepare import work_of
+from atlas.runs.site import Site
+from atlas.runs.verifying import verify
+
+APPLYING, CONFIGURING, VERIFYING = "applying", "configuring", "verifying"
+
+
+def apply(site: Site, hash_: str, emit: Emitter, session: str | None = None) -> Run:
+    """Carry out an approved plan, or go on with the run of it that was interrupted.
+
+    Args:
+        site: The adapters.
+        hash_: The plan's hash.
+        emit: Takes the events.
+        session: The session that the run belongs to.
+
+    Returns:
+        The run, ended.
+
+    Raises:
+        ApprovalRefused: Nobody approved exactly this plan, or a byte of it changed since.
+        StalePlan: The cluster changed since the plan was made; nothing was written.
+        Held: Another process works on the stack.
+        PartlyDone: Some guests are finished and others are not; the run can be resumed.
+    """
+    plan = site.store.plan(hash_)
+    with site.store.hold("stack", f"{plan.cluster}-{plan.stack}"):
+        engine = check_approval(site, plan, emit)
+        run = site.store.new_run(plan, session)
+        emit = emit.within(session=session, run=run.id)
+        emit(EventType.RUN_STARTED, stack=plan.stack, engine=plan.engine, hash=hash_, resumed=run.stage != "approved")
+        try:
+            result, reason = _carry_out(site, plan, run, engine, emit)
+        except StalePlan as problem:
+            site.store.update_run(run.id, result="failed", reason=str(problem))
+            emit(EventType.RUN_DONE, result="failed", reason=str(problem))
+            raise
+        except AtlasError as problem:
+            # The run stays open: `atlas resume` goes on where it stopped.
+            site.store.update_run(run.id, reason=str(problem))
+            emit(EventType.RUN_DONE, result="failed", reason=str(problem))
+            raise
+        ended = site.store.update_run(run.id, result=result, reason=reason)
+        emit(EventType.RUN_DONE, result=result, reason=reason)
+        return ended
+
+
+def check_approval(site: Site, plan: Plan, emit: Emitter) -> Engine:
+    """Return the plan's engine if exactly this plan was approved and nothing that it covers has changed.
+
+    Raises:
+        ApprovalRefused: Otherwise; the refusal is an event too.
+    """
+    try:
+        approval = site.store.approval(plan.hash)
+        if approval is None or not approval.granted:
+            what = "nobody has approved" if approval is None else "the approval was refused for"
+            raise ApprovalRefused(f"{what} this plan of {plan.stack} ({plan.hash[:12]})", "approve it, or plan again")
+        again = "plan again, look at it, and approve the new plan"
+        found = _bundle_on_disk(site.folder(plan.stack) / "bundle")
+        if found != dict(plan.bundle):
+            paths = sorted(p for p in {*found, *plan.bundle} if found.get(p) != plan.bundle.get(p))
+            raise ApprovalRefused(f"the bundle was changed after the approval: {', '.join(paths[:5])}", again)
+        engine, _ = site.engine("terraform" if plan.engine == "terraform" else "api")
+        now = versions(site, engine)
+        if now != dict(plan.versions):
+            changed = [f"{k} {plan.versions.get(k)} → {now.get(k)}" for k in sorted({*now, *plan.versions})]
+            changed = [text for text in changed if text.split(" ")[1] != text.split(" ")[3]]
+            raise ApprovalRefused(f"programs changed after the approval: {', '.join(changed)}", again)
+    except ApprovalRefused as problem:
+        emit(EventType.APPROVAL_REFUSED, reason=problem.message, hash=plan.hash)
+        raise
+    return engine
+
+
+def _bundle_on_disk(folder: Path) -> dict[str, str]:
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or (path.is_file() and path.stat().st_size > 16_000_000):
+            files[str(path.relative_to(folder))] = "\0"  # no bundle of ours holds such a thing
+        elif path.is_file():
+            files[str(path.relative_to(folder))] = path.read_bytes().decode("utf-8", "replace")
+    return bundle_hashes(files)
+
+
+def _carry_out(site: Site, plan: Plan, run: Run, engine: Engine, emit: Emitter) -> tuple[str, str]:
+    work = work_of(site, plan)
+    if work.state.identity != plan.identity:
+        text = f"the profile {plan.cluster!r} leads to another cluster than the one that the plan was made for"
+        raise StalePlan(text, "plan again")
+    folder = work.folder / "runs" / run.id
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    journal = site.store.journal(run)
+    configuring = Configuring(site, plan, work, folder, journal, emit)
+    failed: list[str] = []
+    if run.stage in ("approved", APPLYING):
+        site.store.update_run(run.id, stage=APPLYING)
+        if not plan.destroy:
+            site.store.rename(plan.cluster, plan.stack, _renames(work))
+        with configuring:
+            try:
+                engine.apply(work, plan, folder, journal, emit, configuring.ready)
+            except PartlyDone as problem:
+                failed.append(problem.message)
+        site.store.update_run(run.id, stage=CONFIGURING)
+    if plan.destroy:
+        if failed:
+            raise PartlyDone("; ".join(failed), "atlas resume goes on")
+        return ("applied" if plan.changes else "nothing"), f"{len(plan.changes)} guests deleted"
+    if site.reach.how == "none":
+        if failed:
+            raise PartlyDone("; ".join(failed), "atlas resume goes on")
+        return "applied", "unverified: guests of this cluster cannot be reached (reach: none)"
+    failed += configuring.finish()
+    if failed:
+        raise PartlyDone("; ".join(failed), "mend what is said and run `atlas resume`")
+    site.store.update_run(run.id, stage=VERIFYING)
+    wrong = verify(site, work_of(site, plan), emit)
+    if wrong:
+        return "failed", f"{len(wrong)} checks failed: {'; '.join(wrong[:3])}"
+    return "verified", "every check passed"
+
+
+def _renames(work: Work) -> dict[str, tuple[str, int]]:
+    by_key = {i.key: i for i in work.instances}
+    return {former: (by_key[new].group, by_key[new].index) for new, former in work.renames.items()}

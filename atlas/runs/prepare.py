@@ -1,0 +1,253 @@
+"""From a spec to the work on it: what guests are made from, where they go, and what is leased for them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from atlas.configs.catalogue import defaults, find_image, images
+from atlas.diagnostics import Diagnostic, error, has_errors, warning
+from atlas.errors import SpecError
+from atlas.events import Emitter, EventType
+from atlas.instances import Instance, instances
+from atlas.leasing import Origin, Terms, choose
+from atlas.placement import place
+from atlas.plan import Plan
+from atlas.ports import Work
+from atlas.runs.site import Site
+from atlas.sources import find_archive, find_template, known_templates, template_disk
+from atlas.sources import find_image as find_image_template
+from atlas.spec import GuestDefaults, Stack
+from atlas.state import Lease, Observed, State
+from atlas.units import format_size
+from atlas.validate import validate
+from atlas.versions import installs
+
+
+def site_defaults(site: Site) -> GuestDefaults:
+    """Return the defaults below a stack's own: those that ship with ATLAS under those of the profile."""
+    base, own = defaults(), site.profile.defaults
+    said = {field: getattr(own, field) for field in own.model_fields_set}
+    for field, value in said.items():
+        before = getattr(base, field)
+        if isinstance(value, type(before)) and hasattr(value, "model_fields_set"):
+            said[field] = before.model_copy(update={f: getattr(value, f) for f in value.model_fields_set})
+    return base.model_copy(update=said)
+
+
+def check(stack: Stack, base: GuestDefaults) -> list[Diagnostic]:
+    """Return what is wrong with a spec as far as it can be told without a cluster."""
+    found = validate(stack, base)
+    seen: set[str] = set()
+    for instance in instances(stack, base):
+        if instance.path in seen:
+            continue
+        seen.add(instance.path)
+        found.extend(installs(instance)[1])
+        image = instance.guest.image
+        if image is not None and instance.guest.template is None and find_image(image) is None:
+            hint = f"known: {', '.join(images())}; or name a `template`"
+            found.append(error(f"{instance.path}.image", f"there is no image {image!r} in the catalogue", hint=hint))
+    return found
+
+
+def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Work:
+    """Look at the cluster, place the guests and take their leases.
+
+    Args:
+        site: The adapters.
+        stack: The spec.
+        emit: Takes warnings and leases.
+        free: Whether VMIDs are checked with the cluster, guests of others that the token does not see included.
+
+    Raises:
+        SpecError: The spec has faults, by itself or on this cluster; all of them are in it.
+    """
+    base = site_defaults(site)
+    found = check(stack, base)
+    wanted = instances(stack, base)
+    name = stack.metadata.name
+    before = site.store.leases(site.profile.name, name)
+    state = site.cluster.look(x.vmid for x in before)
+    origins, faults = _origins(wanted, state, site.profile.images)
+    found += faults
+    renames = _renames(stack, wanted)
+    old = {(x.group, x.index): x for x in before}
+    # A guest that was made stays on its node; HA or a person may have moved it since.
+    placed = {
+        i.key: state.guests[x.vmid].node if x.vmid in state.guests else x.node
+        for i in wanted
+        if (x := old.get(renames.get(i.key, (i.group, i.index)))) is not None and x.made
+    }
+    nodes, faults = place(wanted, state, placed=placed, near={k: o.node for k, o in origins.items()})
+    found += faults
+    for diagnostic in found:
+        if diagnostic.severity == "warning":
+            emit(EventType.DIAGNOSTIC, **diagnostic.as_data())
+    if has_errors(found):
+        raise SpecError(found)
+    terms = Terms(
+        stack=name,
+        vmids=site.profile.vmids,
+        pools=site.profile.pools,
+        nodes=nodes,
+        origins=origins,
+        free=site.cluster.vmid_free if free else lambda _: True,
+        renames=renames,
+        chance=random.SystemRandom(),
+    )
+    chosen: list[Lease] = []
+
+    def decide(existing: Sequence[Lease]) -> Sequence[Lease]:
+        chosen[:] = choose(wanted, existing, state, terms)
+        # A renamed guest keeps its lease under the old name until the plan is carried out.
+        return [x for x in chosen if x.key not in renames]
+
+    stored = site.store.take_leases(site.profile.name, name, decide)
+    gone = set(renames.values())
+    leases = {x.key: x for x in stored if (x.group, x.index) not in gone} | {x.key: x for x in chosen}
+    for lease in chosen:
+        emit(EventType.LEASE_TAKEN, lease.key, vmid=lease.vmid, node=lease.node, addresses=list(lease.addresses))
+    applied = dict(site.store.applied(site.profile.name, name))
+    former = {key: _key(*place_) for key, place_ in renames.items()}
+    applied = {next((new for new, was in former.items() if was == key), key): value for key, value in applied.items()}
+    return Work(
+        stack=name,
+        installation=site.store.installation(),
+        ssh_key=site.ssh_key,
+        instances=wanted,
+        leases=leases,
+        applied=applied,
+        state=state,
+        folder=site.folder(name),
+        renames=former,
+    )
+
+
+def work_of(site: Site, plan: Plan) -> Work:
+    """Return the work of a plan that was made before, with the cluster as it is now."""
+    if plan.destroy:
+        return prepare_destroy(site, plan.stack)
+    stack = Stack.model_validate(plan.spec)
+    wanted = instances(stack, site_defaults(site))
+    leases = {x.key: x for x in plan.leases}
+    stored = {x.vmid: x for x in site.store.leases(site.profile.name, plan.stack)}
+    # What was made since the plan is in the store; what the plan says of places and addresses stands.
+    leases = {k: replace(x, made=y.made, uuid=y.uuid) if (y := stored.get(x.vmid)) else x for k, x in leases.items()}
+    former = {key: _key(*place_) for key, place_ in _renames(stack, wanted).items()}
+    return Work(
+        stack=plan.stack,
+        installation=site.store.installation(),
+        ssh_key=site.ssh_key,
+        instances=wanted,
+        leases=leases,
+        applied=site.store.applied(site.profile.name, plan.stack),
+        state=site.cluster.look(x.vmid for x in plan.leases),
+        folder=site.folder(plan.stack),
+        renames=former,
+    )
+
+
+def prepare_destroy(site: Site, name: str) -> Work:
+    """Return the work of removing a whole stack."""
+    leases = site.store.leases(site.profile.name, name)
+    state = site.cluster.look(x.vmid for x in leases)
+    return Work(
+        stack=name,
+        installation=site.store.installation(),
+        ssh_key=site.ssh_key,
+        instances=(),
+        leases={x.key: replace(x, node=_node(state, x)) for x in leases},
+        applied=site.store.applied(site.profile.name, name),
+        state=state,
+        folder=site.folder(name),
+        destroy=True,
+    )
+
+
+def _node(state: State, lease: Lease) -> str:
+    found = state.guests.get(lease.vmid)
+    return found.node if found is not None else lease.node
+
+
+def _key(group: str, index: int) -> str:
+    return f"{group}-{index}" if index else group
+
+
+def _renames(stack: Stack, wanted: Sequence[Instance]) -> dict[str, tuple[str, int]]:
+    former = {g.name: g.renamed_from for g in stack.guests if g.renamed_from is not None}
+    return {i.key: (str(former[i.group]), i.index) for i in wanted if i.group in former}
+
+
+def _origins(
+    wanted: Sequence[Instance], state: State, chosen: Mapping[str, int | str]
+) -> tuple[dict[str, Origin], list[Diagnostic]]:
+    """Find what every guest is made from; like guests are looked up once."""
+    origins: dict[str, Origin] = {}
+    found: list[Diagnostic] = []
+    by_path: dict[str, Origin | None] = {}
+    for instance in wanted:
+        if instance.path not in by_path:
+            origin, faults = _origin(instance, state, chosen)
+            by_path[instance.path] = origin
+            found += faults
+        known = by_path[instance.path]
+        if known is not None:
+            origins[instance.key] = known
+    return origins, found
+
+
+def _origin(
+    instance: Instance, state: State, chosen: Mapping[str, int | str]
+) -> tuple[Origin | None, list[Diagnostic]]:
+    guest, path = instance.guest, instance.path
+    image = find_image(guest.image) if guest.image else None
+    if guest.kind == "container":
+        if image is None:
+            return None, [error(f"{path}.image", "a container needs an image", hint="such as `image: debian-12`")]
+        archive = find_archive(state, image, None if guest.node == "auto" else guest.node)
+        if archive is None:
+            hint = f"download one that fits {image.archive}: `pveam update; pveam download local NAME`"
+            return None, [error(f"{path}.image", f"there is no container archive of {image.name}", hint=hint)]
+        node = next(a.node for a in state.archives if a.volid == archive)
+        return Origin(archive, node), []
+    template, faults = _template(instance, state, chosen)
+    if template is None:
+        return None, faults
+    found: list[Diagnostic] = []
+    least = template_disk(template)
+    if guest.disks[0].size < least:
+        text = f"the boot disk is {format_size(guest.disks[0].size)}, the template's own is {format_size(least)}"
+        where = f"{path}.disks[0].size"
+        found.append(error(where, text, detail="a disk cannot shrink", hint=f"ask for {format_size(least)} or more"))
+    if not template.attributes.get("agent"):
+        for i, network in enumerate(guest.networks):
+            if network.address == "dhcp":
+                text = f"the template {template.name} has no guest agent, so a dhcp address cannot be learnt"
+                hint = "use a static address or `auto`, or enable the agent in the template"
+                found.append(error(f"{path}.networks[{i}].address", text, hint=hint))
+    if template.config and "ciupgrade" in template.config and str(template.config["ciupgrade"]) == "1":
+        found.append(warning(path, f"the template {template.name} upgrades packages at first boot (ciupgrade)"))
+    return Origin(str(template.vmid), template.node), found
+
+
+def _template(
+    instance: Instance, state: State, chosen: Mapping[str, int | str]
+) -> tuple[Observed | None, list[Diagnostic]]:
+    guest, path = instance.guest, instance.path
+    hint = f"templates: {known_templates(state.templates())}"
+    if guest.template is not None:
+        template = find_template(state, guest.template)
+        return template, [] if template else [
+            error(f"{path}.template", f"there is no template {guest.template!r}", hint=hint)
+        ]
+    if guest.image is None:
+        return None, [error(f"{path}.image", "a guest needs an `image` or a `template`")]
+    image = find_image(guest.image)
+    if image is None:
+        return None, []  # said already: it is not in the catalogue
+    template = find_image_template(state, image, chosen)
+    hint = f"make a template named {image.name}, or name one under `images` in the profile; {hint}"
+    text = f"no template on the cluster stands for {image.name}"
+    return template, [] if template else [error(f"{path}.image", text, hint=hint)]

@@ -16,6 +16,7 @@ from atlas.ports import Entry, Journal, Target, Work
 from atlas.runs.planning import CONFIGURED, configured
 from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target
+from atlas.state import Attributes
 
 PATIENCE = 900.0
 """Seconds that a guest may take until ssh lets us in: an emulated guest on a busy machine needs two minutes."""
@@ -167,7 +168,8 @@ class Configuring:
             self._emit(EventType.GUEST_STAGE, found.key, stage=Stage.CONFIGURING, waits_for="Ansible")
         bundle = self._work.folder / "bundle"
         try:
-            results = self._site.configurator.configure(bundle, batch, folder, self._emit)
+            addresses = {found.key: found.address for found in batch}
+            results = self._site.configurator.configure(bundle, list(addresses), folder, self._emit, addresses)
         except AtlasError as problem:
             self._journal.settle(entry, error=problem.message)
             for found in batch:
@@ -180,7 +182,7 @@ class Configuring:
                 self._end(found.key, result.failed or "failed" if result else "Ansible did not report on it")
                 continue
             instance = self._wanted[found.key]
-            done = {CONFIGURED: configured(instance), "software": tuple(instance.guest.software)}
+            done: Attributes = {CONFIGURED: configured(instance), "software": tuple(instance.guest.software)}
             self._journal.applied(found.key, done)
             self._end(found.key, None)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import atlas
 from atlas.configs.catalogue import role_hash
 from atlas.errors import ApprovalRefused, NotFound
 from atlas.events import Emitter, EventType
+from atlas.generators.ansible import generate as playbook
+from atlas.generators.terraform import generate as terraform_files
+from atlas.generators.writer import write_bundle
 from atlas.instances import Instance
 from atlas.plan import Action, AttributeChange, Change, Plan, bundle_hashes, by_key, digest
 from atlas.ports import Engine, Work
@@ -35,6 +39,12 @@ def plan(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto")
     return _plan(site, work, chosen, emit, stack.model_dump(mode="json", exclude_unset=True))
 
 
+def generate(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto") -> tuple[Path, Mapping[str, str]]:
+    """Write a spec's bundle and return its folder and files; nothing is planned."""
+    work = prepare(site, stack, emit)
+    return _bundle(site, work, choose_engine(site, stack.metadata.name, engine, emit), emit)
+
+
 def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "auto") -> Plan:
     """Make a plan that removes a stack, and store it.
 
@@ -47,7 +57,7 @@ def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "a
             f"there is no stack {name!r} on cluster {site.profile.name!r}", f"stacks: {', '.join(known) or 'none'}"
         )
     chosen = choose_engine(site, name, engine, emit)
-    spec = next((s["spec"] for s in site.store.stacks(site.profile.name) if s["stack"] == name), {})
+    spec: Mapping[str, Any] = next((s["spec"] for s in site.store.stacks(site.profile.name) if s["stack"] == name), {})
     return _plan(site, prepare_destroy(site, name), chosen, emit, spec)
 
 
@@ -67,11 +77,7 @@ def choose_engine(site: Site, stack: str, said: EngineChoice, emit: Emitter) -> 
 
 
 def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[str, Any]) -> Plan:
-    playbook = {} if work.destroy else site.playbook(work)
-    files = {**engine.bundle(work), **playbook}
-    folder = work.folder / "bundle"
-    site.write(folder, files)
-    emit(EventType.BUNDLE_WRITTEN, folder=str(folder), files=len(files))
+    _, files = _bundle(site, work, engine, emit)
     changes = engine.plan(work, emit)
     made = Plan(
         stack=work.stack,
@@ -90,6 +96,17 @@ def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[s
     site.store.save_plan(made)
     emit(EventType.PLAN_READY, **summary(made))
     return made
+
+
+def _bundle(site: Site, work: Work, engine: Engine, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
+    # The api engine's stacks get their HCL too, so that anyone can go on with Terraform alone.
+    files = {**terraform_files(work), **engine.bundle(work)}
+    if not work.destroy:
+        files |= playbook(work, site.profile.ssh, site.identity)
+    folder = work.folder / "bundle"
+    write_bundle(folder, files)
+    emit(EventType.BUNDLE_WRITTEN, folder=str(folder), files=len(files))
+    return folder, files
 
 
 def summary(plan: Plan) -> dict[str, Any]:

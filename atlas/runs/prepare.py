@@ -16,22 +16,25 @@ from atlas.placement import place
 from atlas.plan import Plan
 from atlas.ports import Work
 from atlas.runs.site import Site
+from atlas.settings import Profile
 from atlas.sources import find_archive, find_template, known_templates, template_disk
 from atlas.sources import find_image as find_image_template
-from atlas.spec import GuestDefaults, Stack
+from atlas.spec import GuestDefaults, Model, Stack
 from atlas.state import Lease, Observed, State
 from atlas.units import format_size
 from atlas.validate import validate
 from atlas.versions import installs
 
 
-def site_defaults(site: Site) -> GuestDefaults:
-    """Return the defaults below a stack's own: those that ship with ATLAS under those of the profile."""
-    base, own = defaults(), site.profile.defaults
-    said = {field: getattr(own, field) for field in own.model_fields_set}
+def layered(profile: Profile | None) -> GuestDefaults:
+    """Return the defaults below a stack's own: those that ship with ATLAS under those of the cluster's profile."""
+    base = defaults()
+    if profile is None:
+        return base
+    said = {field: getattr(profile.defaults, field) for field in profile.defaults.model_fields_set}
     for field, value in said.items():
         before = getattr(base, field)
-        if isinstance(value, type(before)) and hasattr(value, "model_fields_set"):
+        if isinstance(value, Model) and isinstance(before, type(value)):
             said[field] = before.model_copy(update={f: getattr(value, f) for f in value.model_fields_set})
     return base.model_copy(update=said)
 
@@ -64,7 +67,7 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     Raises:
         SpecError: The spec has faults, by itself or on this cluster; all of them are in it.
     """
-    base = site_defaults(site)
+    base = layered(site.profile)
     found = check(stack, base)
     wanted = instances(stack, base)
     name = stack.metadata.name
@@ -130,7 +133,7 @@ def work_of(site: Site, plan: Plan) -> Work:
     if plan.destroy:
         return prepare_destroy(site, plan.stack)
     stack = Stack.model_validate(plan.spec)
-    wanted = instances(stack, site_defaults(site))
+    wanted = instances(stack, layered(site.profile))
     leases = {x.key: x for x in plan.leases}
     stored = {x.vmid: x for x in site.store.leases(site.profile.name, plan.stack)}
     # What was made since the plan is in the store; what the plan says of places and addresses stands.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas.ports import Cluster, Configurator, Engine, Reach, Store, Work
+from atlas.ports import Cluster, Configurator, Engine, Reach, Store
 from atlas.settings import EngineChoice, Profile
 
 
@@ -21,10 +21,8 @@ class Site:
         store: Keeps everything.
         configurator: Ansible.
         reach: The way to the guests.
-        ssh_key: ATLAS's public key.
+        identity: ATLAS's private key; the public one lies beside it.
         engine: Chooses an engine; also says why.
-        playbook: Generates the Ansible part of a bundle.
-        write: Persists a bundle below a folder, exactly these files.
     """
 
     profile: Profile
@@ -33,10 +31,13 @@ class Site:
     store: Store
     configurator: Configurator
     reach: Reach
-    ssh_key: str
+    identity: Path
     engine: Callable[[EngineChoice], tuple[Engine, str]]
-    playbook: Callable[[Work], Mapping[str, str]]
-    write: Callable[[Path, Mapping[str, str]], None]
+
+    @property
+    def ssh_key(self) -> str:
+        """ATLAS's public key."""
+        return self.identity.with_suffix(".pub").read_text().strip()
 
     def folder(self, stack: str) -> Path:
         """Return the stack's folder; it exists, and only its owner may enter."""

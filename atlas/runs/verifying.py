@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from atlas.compare import subjects
+from atlas.compare import differences, subjects
 from atlas.configs.catalogue import find_software
-from atlas.errors import AtlasError
+from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
-from atlas.ports import CheckResult, Work
+from atlas.ports import CheckResult, Run, Work
+from atlas.runs.planning import CONFIGURED
+from atlas.runs.prepare import work_of
 from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target
 from atlas.spec import Check
@@ -26,11 +29,56 @@ def checks_of(instance: Instance) -> tuple[Check, ...]:
     return tuple(dict.fromkeys(check for entry in entries if entry for check in entry.checks))
 
 
-def verify(site: Site, work: Work, emit: Emitter) -> list[str]:
-    """Check every guest of a stack and return what is wrong, a sentence each; empty when all is as wanted."""
+def finish(site: Site, run_id: str, emit: Emitter) -> Run:
+    """Verify what a run has applied and end the run; a failed check sends its guest to Ansible again next time.
+
+    Returns:
+        The run with its result: `verified`, `applied` where guests cannot be reached, `failed`.
+    """
+    run = site.store.run(run_id)
+    if run.result is not None:
+        return run
+    emit = emit.within(run=run.id)
+    plan = site.store.plan(run.plan)
+    wrong = verify(site, work_of(site, plan), emit)
+    if wrong:
+        journal = site.store.journal(run)
+        for key in wrong:
+            journal.applied(key, {}, removed=[CONFIGURED])
+        sentences = [sentence for found in wrong.values() for sentence in found]
+        result, reason = "failed", f"{len(sentences)} checks failed: {'; '.join(sentences[:3])}"
+    elif site.reach.how == "none":
+        result, reason = "applied", "unverified: the guests of this cluster cannot be reached (reach: none)"
+    else:
+        result, reason = "verified", "every check passed"
+    ended = site.store.update_run(run.id, result=result, reason=reason)
+    emit(EventType.RUN_DONE, result=result, reason=reason, seconds=round(time.time() - run.started, 1))
+    return ended
+
+
+def again(site: Site, stack: str, emit: Emitter) -> bool:
+    """Verify a stack as it was last applied; return whether all is as wanted.
+
+    Raises:
+        NotFound: It was never applied on this cluster.
+    """
+    run = next((r for r in site.store.runs(stack) if r.cluster == site.profile.name and r.result != "failed"), None)
+    if run is None:
+        raise NotFound(f"the stack {stack!r} was not applied on {site.profile.name!r}", "atlas stacks list")
+    started = time.time()
+    wrong = verify(site, work_of(site, site.store.plan(run.plan)), emit)
+    how = "applied" if site.reach.how == "none" else "verified"
+    count = sum(len(found) for found in wrong.values())
+    reason = f"{count} checks failed" if wrong else "every check passed"
+    emit(EventType.RUN_DONE, result="failed" if wrong else how, reason=reason, seconds=round(time.time() - started, 1))
+    return not wrong
+
+
+def verify(site: Site, work: Work, emit: Emitter) -> dict[str, list[str]]:
+    """Check every guest of a stack and return what is wrong, sentences by guest; empty when all is as wanted."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(lambda i: list(_guest(site, work, i, emit)), work.instances))
-    return [sentence for found in results for sentence in found]
+        results = pool.map(lambda i: list(_guest(site, work, i, emit)), work.instances)
+        return {i.key: wrong for i, wrong in zip(work.instances, results, strict=True) if wrong}
 
 
 def _guest(site: Site, work: Work, instance: Instance, emit: Emitter) -> Iterator[str]:
@@ -51,8 +99,6 @@ def _values(work: Work, key: str) -> Iterator[CheckResult]:
     if subject.observed is None:
         yield CheckResult("exists", ok=False, evidence=f"there is no guest {subject.lease.vmid} on the cluster")
         return
-    from atlas.compare import differences
-
     pending = {path for path in subject.observed.pending if path in subject.wanted}
     changes = differences(subject.wanted, subject.applied, subject.observed)
     wrong = [f"{c.path} is {c.before}, wanted {c.after}" for c in changes if c.path not in pending]

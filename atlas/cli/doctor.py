@@ -1,0 +1,30 @@
+"""The command `doctor`: what a run needs, what is there, and how to mend what is not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from atlas.cli.common import Cluster, Json, NoColor, application, output
+
+
+def doctor(
+    role: Annotated[
+        bool, typer.Option("--role", help="Print the least role for each engine, and how to make it.")
+    ] = False,
+    cluster: Cluster = None,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Check programs, provider, cluster, token and templates, and say how to mend each."""
+    with output(json=json, no_color=no_color) as out:
+        from atlas.doctor import examine, roles
+
+        app = application(out, cluster)
+        if role:
+            for line in roles(app.settings.cluster):
+                out.print(line)
+            return
+        if not examine(app, out.emit):
+            raise typer.Exit(1)

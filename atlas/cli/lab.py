@@ -1,0 +1,136 @@
+"""The command `lab`: start, stop and look at a lab, and write the cluster profile that leads to it."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from atlas.cli.common import Json, NoColor, Output, Quiet, output
+
+lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
+Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
+
+
+@lab.command()
+def start(
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=16, help="How many nodes.")] = 3,
+    guests: Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")] = "simulated",
+    latency: Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow")] = "realistic",
+    name: Name = "lab",
+    folder: Folder = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Start a lab in a process of its own and write its cluster profile."""
+    with output(json=json, quiet=quiet, no_color=no_color) as out:
+        from atlas.errors import UsageError
+
+        if guests not in ("simulated", "qemu"):
+            raise UsageError(f"there are no guests of the kind {guests!r}", "use simulated or qemu")
+        if latency not in ("instant", "fast", "realistic", "slow"):
+            raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
+        control = _control()
+        where = folder or control.default_directory()
+        status = _translated(control.start, where, nodes=nodes, guests=guests, latency=latency)
+        path = _profile(name, where, status)
+        _report(out, status)
+        out.print(f"cluster profile {name!r} written to {path}")
+
+
+@lab.command()
+def stop(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+    """Stop the lab and its guests; its state stays."""
+    with output(json=json, no_color=no_color) as out:
+        control = _control()
+        stopped = _translated(control.stop, folder or control.default_directory())
+        out.result({"stopped": stopped})
+        out.print("the lab has stopped" if stopped else "no lab runs here")
+
+
+@lab.command()
+def reset(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+    """Stop the lab and forget its state."""
+    with output(json=json, no_color=no_color) as out:
+        control = _control()
+        _translated(control.reset, folder or control.default_directory())
+        out.result({"reset": True})
+        out.print("the lab is as new")
+
+
+@lab.command()
+def status(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+    """Show where the lab is; with --json also its token, for programs."""
+    control = _control()
+    found = control.running(folder or control.default_directory())
+    if json:  # one object, for programs that look for a lab; the token is the lab's own, and worth nothing elsewhere
+        typer.echo(jsonlib.dumps(found))
+        raise typer.Exit(0 if found else 1)
+    with output(json=False, no_color=no_color) as out:
+        if found is None:
+            out.print("no lab runs here; `atlas lab start` starts one")
+            raise typer.Exit(1)
+        _report(out, found)
+
+
+def _control() -> Any:
+    from atlas.lab import control
+
+    return control
+
+
+def _translated(call: Any, *args: Any, **options: Any) -> Any:
+    from atlas.errors import AtlasError
+
+    try:
+        return call(*args, **options)
+    except _control().LabError as problem:
+        raise AtlasError(str(problem), "`atlas lab status` shows what runs") from problem
+
+
+def _report(out: Output, status: dict[str, Any]) -> None:
+    shown = {k: v for k, v in status.items() if k != "token"}
+    out.result(shown)
+    nodes = status["nodes"]
+    out.print(
+        f"the lab answers at [bold]{status['url']}[/], nodes {', '.join(nodes) if isinstance(nodes, list) else nodes}"
+    )
+
+
+def _profile(name: str, folder: Path, status: dict[str, Any]) -> Path:
+    """Write the profile; the token lies in a file of its own that only its owner may read."""
+    import os
+
+    from atlas.settings import config_dir, save_profile
+
+    token = config_dir() / "clusters" / f"{name}.token"
+    token.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(str(status["token"]))
+    jump = status.get("jump")
+    values: dict[str, Any] = {
+        "endpoint": str(status["url"]).rstrip("/"),
+        "token": {"file": str(token)},
+        "ca_file": str(status["ca_file"]),
+        "reach": "jump" if jump else "none",
+        "pools": [
+            {
+                "bridge": "vmbr0",
+                "network": "10.42.0.0/24",
+                "first": "10.42.0.10",
+                "last": "10.42.0.250",
+                "gateway": "10.42.0.1",
+                "dns": ["10.42.0.3"],
+            }
+        ],
+        "defaults": {"disks": [{"storage": "shared-nfs"}]},
+    }
+    if jump:
+        values["ssh"] = {"proxy_command": str(jump["proxy_command"])}
+    del folder
+    return save_profile(name, values)

@@ -1,0 +1,67 @@
+"""The program `atlas`: its commands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from atlas import __version__
+from atlas.cli import chat, doctor, lab, run, show, spec
+
+app = typer.Typer(
+    name="atlas",
+    help="Say it or write it as YAML: running, configured and verified guests on Proxmox VE.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
+
+app.command(rich_help_panel=_TALK)(chat.chat)
+app.command(rich_help_panel=_TALK)(chat.resume)
+app.add_typer(chat.sessions, name="sessions", rich_help_panel=_TALK)
+app.command(rich_help_panel=_SPECS)(spec.validate)
+app.command(rich_help_panel=_SPECS)(spec.generate)
+app.command(rich_help_panel=_SPECS)(spec.schema)
+app.command(rich_help_panel=_RUNS)(run.plan)
+app.command(rich_help_panel=_RUNS)(run.apply)
+app.command(rich_help_panel=_RUNS)(run.destroy)
+app.command(rich_help_panel=_RUNS)(run.verify)
+app.add_typer(show.stacks, name="stacks", rich_help_panel=_LOOK)
+app.add_typer(show.guests, name="guests", rich_help_panel=_LOOK)
+app.add_typer(lab.lab, name="lab", rich_help_panel=_AROUND)
+app.command(rich_help_panel=_AROUND)(doctor.doctor)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"atlas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the program; bad input never gives a traceback."""
+    import click
+
+    try:
+        code = app(standalone_mode=False)
+    except click.UsageError as problem:
+        problem.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; there is nobody to tell
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

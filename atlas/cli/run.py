@@ -1,0 +1,145 @@
+"""Commands that plan and carry out: plan, apply, destroy, verify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas.cli.common import (
+    Cluster,
+    EngineName,
+    Json,
+    NoColor,
+    Output,
+    Quiet,
+    Verbose,
+    Yes,
+    application,
+    ask,
+    output,
+)
+from atlas.cli.spec import File, located, read
+
+if TYPE_CHECKING:
+    from atlas.app import App
+    from atlas.conversations.session import Conversation
+    from atlas.ports import Session
+
+StackName = Annotated[str, typer.Argument(help="The stack's name.", metavar="STACK", show_default=False)]
+
+
+def plan(
+    file: File,
+    cluster: Cluster = None,
+    engine: EngineName = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> None:
+    """Show what applying a spec would change; VMIDs and addresses are leased, nothing else is touched."""
+    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
+        from rich.markup import escape
+
+        from atlas.plantext import describe
+        from atlas.runs.planning import plan as make
+
+        app = application(out, cluster, engine)
+        stack, source, _ = read(file, app.profile(cluster))
+        with located(source):
+            made = make(app.site(cluster or stack.cluster), stack, out.emit, app.engine)
+        out.print(escape(describe(made)))
+
+
+def apply(
+    file: File,
+    yes: Yes = False,
+    cluster: Cluster = None,
+    engine: EngineName = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> None:
+    """Plan a spec, let a person approve the plan, carry it out, configure the guests and verify them."""
+    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
+        app = application(out, cluster, engine)
+        profile = app.profile(cluster)
+        stack, source, _ = read(file, profile)
+        name = cluster or stack.cluster or profile.name
+        draft = {"spec": stack.model_dump(mode="json", exclude_unset=True)}
+        conversation = app.open(str(file), name, draft)
+        with located(source):
+            finish(app, conversation, out, yes=yes)
+
+
+def destroy(
+    stack: StackName,
+    yes: Yes = False,
+    cluster: Cluster = None,
+    engine: EngineName = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> None:
+    """Remove every guest of a stack, after a person has approved the plan."""
+    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
+        app = application(out, cluster, engine)
+        name = cluster or app.cluster_of(stack)
+        conversation = app.open(f"destroy {stack}", name, {"destroy": stack})
+        finish(app, conversation, out, yes=yes)
+
+
+def verify(
+    stack: StackName,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> None:
+    """Look again whether a stack runs as it was applied, and carry out its checks."""
+    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
+        from atlas.runs.verifying import again
+
+        app = application(out, cluster)
+        if not again(app.site(cluster or app.cluster_of(stack)), stack, out.emit):
+            raise typer.Exit(1)
+
+
+def finish(app: App, conversation: Conversation, out: Output, *, yes: bool) -> None:
+    """Take a session to its end, with a person's decision where one is needed, and leave with its exit code."""
+    from atlas.phases import Phase
+
+    session = conversation.resume()
+    if session.phase is Phase.AWAITING_APPROVAL:
+        session = _decide(app, conversation, out, yes=yes)
+    _leave(app, session, out)
+
+
+def _decide(app: App, conversation: Conversation, out: Output, *, yes: bool) -> Session:
+    if yes:
+        return conversation.say("yes")
+    if out.interactive:
+        return conversation.say(ask("Approve this plan? (yes/no)") or "no")
+    # Nobody can be asked: the executor is, and it refuses without a record; the refusal is kept in the session.
+    return conversation.unapproved(app.steps().execute)
+
+
+def _leave(app: App, session: Session, out: Output) -> None:
+    """Raise the exit code that a session's end means."""
+    from atlas.errors import ExitCode
+    from atlas.events import EventType
+    from atlas.phases import Phase
+
+    run = app.store.run(session.run) if session.run else None
+    if session.phase is Phase.DONE:
+        if run is None:
+            out.emit(EventType.RUN_DONE, result="nothing", reason="everything is as the spec wants it")
+        return
+    if session.phase in (Phase.CANCELLED, Phase.COLLECTING, Phase.AWAITING_APPROVAL):
+        raise typer.Exit(int(ExitCode.NOT_APPROVED))
+    out.print(f"[dim]session {session.id}; `atlas resume {session.id}` goes on[/]")
+    raise typer.Exit(int(ExitCode.FAILED))

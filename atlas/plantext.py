@@ -1,0 +1,70 @@
+"""A plan in plain words, for a message, a terminal, or a reader without either. Pure."""
+
+from __future__ import annotations
+
+from atlas.plan import Action, AttributeChange, Change, Effect, Plan, Value
+from atlas.state import Lease
+from atlas.units import format_size
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
+_EFFECTS = {Effect.PENDING: "pending until a reboot", Effect.REBOOT: "needs a reboot", Effect.REPLACE: "makes it anew"}
+_QUIET = frozenset({"agent", "description", "kind", "running", "user.ssh_keys", "networks[0].mac"})
+_SIZES = ("memory", "balloon", "swap", ".size")
+
+
+def describe(plan: Plan) -> str:
+    """Return the plan: a headline, a line for each change, and under it what changes."""
+    leases = {x.key: x for x in plan.leases}
+    lines = [headline(plan)]
+    for change in plan.changes:
+        lines += ["", f"  {_SIGNS[change.action]} {_title(change, leases.get(change.key))}"]
+        if change.action is not Action.CREATE:
+            lines += [f"      {attribute(a)}" for a in change.attributes if a.path not in _QUIET]
+        lines += [f"      note: {note}" for note in change.notes]
+        if change.reboots and change.action is Action.UPDATE:
+            lines.append("      this reboots the guest")
+    return "\n".join(lines)
+
+
+def headline(plan: Plan) -> str:
+    """Return the plan in one line."""
+    counts = [f"{n} to {a.value}" for a in Action if (n := plan.count(a))]
+    what = ", ".join(counts) or "no changes"
+    return f"{plan.stack} on {plan.cluster} by the {plan.engine} engine: {what}"
+
+
+def attribute(change: AttributeChange) -> str:
+    """Return one attribute's change, such as `memory 2GiB → 4GiB (needs a reboot)`."""
+    effect = _EFFECTS.get(change.effect)
+    before, after = show(change.path, change.before), show(change.path, change.after)
+    return f"{change.path} {before} → {after}{f' ({effect})' if effect else ''}"
+
+
+def show(path: str, value: Value) -> str:
+    """Return a value as the spec would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and path.endswith(_SIZES):
+        return format_size(value)
+    return ", ".join(str(v) for v in value) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _title(change: Change, lease: Lease | None) -> str:
+    text = f"{change.action.value} {change.key}: {change.kind} {change.vmid} on {change.node}"
+    if change.renamed_from:
+        text += f" (was {change.renamed_from})"
+    if change.action is not Action.CREATE:
+        return text
+    said = {a.path: a.after for a in change.attributes}
+    parts = []
+    if "cpu.cores" in said:
+        parts.append(f"{said['cpu.cores']} cores")
+    if "memory" in said:
+        parts.append(show("memory", said["memory"]))
+    parts += [f"disk {show(p, v)}" for p, v in said.items() if p.startswith("disks[") and p.endswith(".size")]
+    parts += list(lease.addresses) if lease is not None else []
+    if said.get("software"):
+        parts.append(show("software", said["software"]))
+    return f"{text}, {', '.join(parts)}"

@@ -1,0 +1,46 @@
+"""ATLAS's own ssh key, one ed25519 key for each installation."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from atlas.errors import StateError
+
+
+def identity(home: Path) -> Path:
+    """Return the path of the private key, which is made at the first call; the public key lies beside it.
+
+    Raises:
+        StateError: It cannot be written, or others may read it.
+    """
+    path = home / "ssh" / "id_ed25519"
+    try:
+        if not path.exists():
+            _make(path)
+        if path.stat().st_mode & 0o077:
+            raise StateError(f"others may read ATLAS's private key {path}", f"chmod 600 {path}")
+    except OSError as problem:
+        raise StateError(f"cannot keep an ssh key at {path}: {problem.strerror}") from problem
+    return path
+
+
+def _make(path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+    public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # The public key first, and the private one by a link that fails if another process was quicker.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(private)
+    try:
+        path.hardlink_to(draft)
+        path.with_suffix(".pub").write_bytes(public + b" atlas\n")
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

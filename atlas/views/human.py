@@ -1,0 +1,133 @@
+"""Events for a person: sentences as they happen, and a live table of the guests while a run is under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+from atlas.events import Event, EventType
+from atlas.views.live import GuestTable
+
+_MARK = {True: "[green]✓[/]", False: "[red]✗[/]"}
+_RESULT = {"verified": "green", "applied": "green", "nothing": "green", "failed": "red"}
+
+
+class HumanView:
+    """Shows events on a terminal, or as plain lines where there is none.
+
+    Args:
+        console: Where to; its colours follow `--no-color` and NO_COLOR.
+        quiet: Only results, refusals and faults.
+        verbose: Also tasks and each Ansible task.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.console = console
+        self._quiet, self._verbose = quiet, verbose
+        self._table = GuestTable(console) if console.is_terminal and not quiet else None
+        self._lock = threading.Lock()
+        self._stages: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        show = _SHOW.get(event.type)
+        with self._lock:
+            if self._table is not None:
+                self._table.take(event)
+            if show is not None and (not self._quiet or event.type in _ALWAYS):
+                show(self, event)
+
+    def close(self) -> None:
+        """Take the live table down; a failure may have come between its start and its end."""
+        if self._table is not None:
+            self._table.stop()
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, highlight=False)
+
+    def _message(self, event: Event) -> None:
+        source, text = str(event.data["source"]), str(event.data["text"])
+        if source == "user":
+            return  # the person has just typed it
+        style = "dim" if source == "orchestrator" else "bold cyan"
+        self._print(f"[{style}]{source}[/]")
+        self.console.print(
+            Padding(escape(text), (0, 0, 0, 2)), highlight=False, style="dim" if source == "orchestrator" else ""
+        )
+
+    def _diagnostic(self, event: Event) -> None:
+        data = event.data
+        colour = "red" if data["severity"] == "error" else "yellow"
+        where = f"{escape(data['where'])}: " if data.get("where") else ""
+        self._print(f"[{colour}]{data['severity']}[/] {where}[bold]{escape(data['summary'])}[/]")
+        for name in ("detail", "hint"):
+            if data.get(name):
+                self._print(f"      {escape(data[name])}")
+
+    def _note(self, event: Event) -> None:
+        self._print(escape(str(event.data["text"])))
+
+    def _engine(self, event: Event) -> None:
+        self._print(f"[dim]engine {event.data['engine']}: {escape(str(event.data['reason']))}[/]")
+
+    def _refused(self, event: Event) -> None:
+        self._print(f"[red]not carried out:[/] {escape(str(event.data['reason']))}")
+
+    def _started(self, event: Event) -> None:
+        verb = "going on with" if event.data["resumed"] else "applying"
+        self._print(f"{verb} [bold]{event.data['stack']}[/] by the {event.data['engine']} engine [dim]({event.run})[/]")
+
+    def _stage(self, event: Event) -> None:
+        guest, stage = str(event.guest), str(event.data["stage"])
+        if self._stages.get(guest) == stage:
+            return
+        self._stages[guest] = stage
+        reason = f": {escape(str(event.data['reason']))}" if event.data.get("reason") else ""
+        if self._table is None or (stage == "failed" and reason):
+            self._print(f"  {guest}: {stage}{reason}")
+
+    def _task(self, event: Event) -> None:
+        if self._verbose and event.data.get("status"):
+            self._print(f"[dim]  {event.guest}: {event.data.get('kind')} {event.data.get('status')}[/]")
+
+    def _ansible(self, event: Event) -> None:
+        if self._verbose:
+            self._print(f"[dim]  {event.guest}: {escape(str(event.data.get('task')))}: {event.data.get('status')}[/]")
+
+    def _check(self, event: Event) -> None:
+        data = event.data
+        self._print(f"  {_MARK[bool(data['ok'])]} {event.guest} {escape(data['check'])}: {escape(data['evidence'])}")
+
+    def _done(self, event: Event) -> None:
+        result, reason = str(event.data["result"]), escape(str(event.data["reason"]))
+        took = f" in {event.data['seconds']:.0f} s" if event.data.get("seconds") else ""
+        self._print(f"[{_RESULT.get(result, 'white')} bold]{result}[/]{took}: {reason}")
+
+    def _doctor(self, event: Event) -> None:
+        data: dict[str, Any] = event.data
+        mark = "[yellow]![/]" if data["ok"] is None else _MARK[bool(data["ok"])]
+        self._print(f"{mark} {escape(data['subject'])}: {escape(data['detail'])}")
+        if data.get("hint"):
+            self._print(f"    {escape(data['hint'])}")
+
+
+_SHOW: dict[EventType, Callable[[HumanView, Event], None]] = {
+    EventType.MESSAGE: HumanView._message,
+    EventType.DIAGNOSTIC: HumanView._diagnostic,
+    EventType.NOTE: HumanView._note,
+    EventType.ENGINE_CHOSEN: HumanView._engine,
+    EventType.APPROVAL_REFUSED: HumanView._refused,
+    EventType.RUN_STARTED: HumanView._started,
+    EventType.GUEST_STAGE: HumanView._stage,
+    EventType.TASK: HumanView._task,
+    EventType.CONFIGURE_TASK: HumanView._ansible,
+    EventType.CHECK_DONE: HumanView._check,
+    EventType.RUN_DONE: HumanView._done,
+    EventType.DOCTOR: HumanView._doctor,
+}
+_ALWAYS = frozenset({EventType.DIAGNOSTIC, EventType.APPROVAL_REFUSED, EventType.RUN_DONE})

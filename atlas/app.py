@@ -15,6 +15,7 @@ from atlas.settings import EngineChoice, Profile, Settings, load
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
     from atlas.ports import Engine, Session, Store
+    from atlas.proxmox.client import Client
     from atlas.proxmox.facts import PveCluster
     from atlas.runs.site import Site
     from atlas.steps.contract import Steps
@@ -36,6 +37,7 @@ class App:
     settings: Settings = field(default_factory=load)
     _store: Store | None = None
     _sites: dict[str, Site] = field(default_factory=dict)
+    _clients: dict[str, Client] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -79,6 +81,7 @@ class App:
         token = profile.read_token().get_secret_value()
         ca_file = profile.ca_file.expanduser() if profile.ca_file else None
         client = Client(profile.endpoint, token, ca_file=ca_file, fingerprint=profile.fingerprint)
+        self._clients[profile.name] = client
         cluster = PveCluster(profile.name, client)
         return Site(
             profile=profile,
@@ -106,6 +109,11 @@ class App:
         except EngineError as problem:
             return ApiEngine(cluster), f"Terraform cannot be used here: {problem.message}"
         return engine, "Terraform and its provider are here"
+
+    def permissions(self, name: str) -> dict[str, list[str]]:
+        """Return what the token of a cluster may do, by path."""
+        held = self._clients[name].get("access", "permissions")
+        return {path: [p for p, on in privileges.items() if on] for path, privileges in held.items()}
 
     def steps(self) -> Steps:
         """Return the work of each agent; the cluster of a session is known when a step is taken."""

@@ -23,7 +23,9 @@ def doctor(
 
         app = application(out, cluster)
         if role:
-            for line in roles(app.settings.cluster):
+            lines = list(roles())
+            out.result({"commands": lines})
+            for line in lines:
                 out.print(line)
             return
         if not examine(app, out.emit):

@@ -1,0 +1,33 @@
+# The commands of the project; each does the set-up that it needs, and that is quick the second time.
+BIN := .venv/bin
+.PHONY: demo test setup check bench roles format clean
+
+setup:
+	@.ci/setup
+
+demo: setup
+	@$(BIN)/python tests/tools/demo.py
+
+test: setup
+	@$(BIN)/python -m pytest tests
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy -p atlas
+	@$(BIN)/mypy tests
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.tools.roles --check
+
+roles: setup
+	@$(BIN)/python -m tests.tools.roles
+
+bench: setup
+	@$(BIN)/python tests/tools/bench.py
+
+format: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .tools build dist *.egg-info

@@ -1,0 +1,138 @@
+"""What a run needs (programs, provider, cluster, rights, templates), what is there, and how to mend the rest."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from atlas.access import NEEDS, commands, missing
+from atlas.configs.catalogue import images
+from atlas.errors import AtlasError, AuthFailed
+from atlas.events import Emitter, EventType
+from atlas.sources import find_archive, find_image
+
+if TYPE_CHECKING:
+    from atlas.app import App
+    from atlas.runs.site import Site
+    from atlas.state import State
+
+Finding = tuple[str, bool | None, str, str]
+"""Subject, whether it is well (None: it may matter), detail, and how to mend it."""
+
+
+def examine(app: App, emit: Emitter) -> bool:
+    """Report every finding as an event; return whether a run can succeed."""
+    well = True
+    for subject, ok, detail, hint in _findings(app):
+        emit(EventType.DOCTOR, subject=subject, ok=ok, detail=detail, hint=hint if ok is not True else "")
+        well = well and ok is not False
+    return well
+
+
+def _findings(app: App) -> Iterator[Finding]:
+    yield from _programs()
+    yield _guarded(
+        "store", lambda: ("store", True, f"{app.settings.home}, installation {app.store.installation()}", "")
+    )
+    try:
+        profile = app.profile()
+        site = app.site()
+    except AtlasError as problem:
+        yield "cluster", False, problem.message, problem.hint
+        return
+    engine, reason = site.engine(app.engine if app.engine != "auto" else profile.engine)
+    yield "engine", True, f"{engine.name}: {reason}", ""
+    try:
+        state = site.cluster.look()
+    except AuthFailed as problem:
+        yield "token", False, problem.message, "; ".join(commands(engine.name))
+        return
+    except AtlasError as problem:
+        yield "cluster", False, problem.message, problem.hint
+        return
+    nodes = [n for n in state.nodes.values() if n.online]
+    yield "cluster", bool(nodes), f"Proxmox VE {state.version}, {len(nodes)} of {len(state.nodes)} nodes online", ""
+    yield _guarded("token", lambda: _token(app, site, engine.name))
+    yield from _sources(site, state)
+    yield from _network(site)
+
+
+def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except AtlasError as problem:
+        return subject, False, problem.message, problem.hint
+
+
+def _programs() -> Iterator[Finding]:
+    for name, package, must in (("ssh", "openssh-client", True), ("ansible-playbook", "ansible-core", True)):
+        found = shutil.which(name) or _beside(name)
+        yield name, bool(found) if must else None, found or "not found", f"apt-get install {package}"
+    for name in ("terraform", "tofu"):
+        if found := shutil.which(name):
+            done = subprocess.run([found, "version"], capture_output=True, text=True, check=False, timeout=30)
+            yield name, True, f"{(done.stdout.splitlines() or ['?'])[0]} at {found}", ""
+            return
+    yield "terraform", None, "not found; the api engine needs none", "install terraform or tofu"
+
+
+def _beside(name: str) -> str | None:
+    import sys
+    from pathlib import Path
+
+    path = Path(sys.executable).with_name(name)
+    return str(path) if path.exists() else None
+
+
+def _token(app: App, site: Site, engine: str) -> Finding:
+    held = app.permissions(site.profile.name)
+    lacks = missing(held, engine)
+    if not lacks:
+        return "token", True, f"has what the {engine} engine needs", ""
+    text = "; ".join(f"{', '.join(privileges)} on {path}" for path, privileges in lacks.items())
+    return "token", False, f"lacks {text}", "atlas doctor --role prints the commands that give it"
+
+
+def _sources(site: Site, state: State) -> Iterator[Finding]:
+    some = False
+    for image in images().values():
+        template = find_image(state, image, site.profile.images)
+        archive = find_archive(state, image)
+        if archive is not None:
+            yield f"archive {image.name}", True, archive, ""
+        if template is None:
+            continue
+        some = True
+        what = f"{template.name} ({template.vmid}) on {template.node}"
+        lacks = []
+        if not template.attributes.get("agent"):
+            lacks.append("the guest agent is not enabled")
+        if not any("cloudinit" in str(v) for v in template.config.values()):
+            lacks.append("it has no cloud-init drive; ATLAS adds one to each guest")
+        if str(template.config.get("ciupgrade", "1")) != "0":
+            lacks.append("packages are upgraded at first boot (ciupgrade is not 0)")
+        hint = f"qm set {template.vmid} --agent 1 --ciupgrade 0"
+        yield f"image {image.name}", None if lacks else True, f"{what}{': ' if lacks else ''}{'; '.join(lacks)}", hint
+    if not some:
+        hint = "make a template from a cloud image and name it after an image, such as debian-12"
+        yield "images", False, "no template on the cluster stands for an image of the catalogue", hint
+
+
+def _network(site: Site) -> Iterator[Finding]:
+    profile = site.profile
+    pools = ", ".join(p.name for p in profile.pools)
+    hint = f"add `pools` to the profile {profile.name}"
+    yield "addresses", True if pools else None, pools or "no pool, so `address: auto` cannot be used", hint
+    how = {"direct": "straight", "none": "not at all: guests stay unverified"}.get(profile.reach)
+    how = how or f"by {profile.ssh.proxy_command or profile.ssh.jump}"
+    yield "reach", None if profile.reach == "none" else True, f"guests are reached {how}", "`reach` in the profile"
+
+
+def roles() -> Iterator[str]:
+    """Yield the commands that make the least role for each engine."""
+    for engine in NEEDS:
+        yield f"# for the {engine} engine, as root on a node:"
+        yield from commands(engine)
+        yield ""

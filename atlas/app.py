@@ -97,10 +97,11 @@ class App:
     def _engine(self, profile: Profile, cluster: PveCluster, wish: EngineChoice) -> tuple[Engine, str]:
         """Choose an engine: `auto` takes Terraform where program and provider can be had, else the api engine."""
         from atlas.proxmox.engine import ApiEngine
-        from atlas.terraform.engine import TerraformEngine
 
         if wish == "api":
             return ApiEngine(cluster), "asked for"
+        from atlas.terraform.engine import TerraformEngine
+
         engine = TerraformEngine(profile, cluster)
         if wish == "terraform":
             return engine, "asked for"

@@ -38,7 +38,7 @@ def start(
         control = _control()
         where = folder or control.default_directory()
         status = _translated(control.start, where, nodes=nodes, guests=guests, latency=latency)
-        path = _profile(name, where, status)
+        path = write_profile(name, status)
         _report(out, status)
         out.print(f"cluster profile {name!r} written to {path}")
 
@@ -102,7 +102,7 @@ def _report(out: Output, status: dict[str, Any]) -> None:
     )
 
 
-def _profile(name: str, folder: Path, status: dict[str, Any]) -> Path:
+def write_profile(name: str, status: dict[str, Any]) -> Path:
     """Write the profile; the token lies in a file of its own that only its owner may read."""
     import os
 
@@ -132,5 +132,4 @@ def _profile(name: str, folder: Path, status: dict[str, Any]) -> Path:
     }
     if jump:
         values["ssh"] = {"proxy_command": str(jump["proxy_command"])}
-    del folder
     return save_profile(name, values)

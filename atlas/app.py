@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atlas.proxmox.client import Client
     from atlas.proxmox.facts import PveCluster
     from atlas.runs.site import Site
+    from atlas.state import Kind
     from atlas.steps.contract import Steps
 
 
@@ -98,21 +99,27 @@ class App:
         """Choose an engine: `auto` takes Terraform where program and provider can be had, else the api engine."""
         from atlas.proxmox.engine import ApiEngine
 
+        api = ApiEngine(cluster)
         if wish == "api":
-            return ApiEngine(cluster), "asked for"
+            return api, "asked for"
+        from atlas.proxmox.rebooting import reboot as through_pve
         from atlas.terraform.engine import TerraformEngine
 
-        engine = TerraformEngine(profile, cluster)
+        def reboot(kind: Kind, vmid: int) -> None:
+            through_pve(cluster.client, kind, vmid, self.emit)
+
+        engine = TerraformEngine(profile, cluster, self.settings.home, reboot=reboot)
         if wish == "terraform":
             return engine, "asked for"
         try:
-            engine.probe()
+            engine.available()
         except EngineError as problem:
-            return ApiEngine(cluster), f"Terraform cannot be used here: {problem.message}"
+            return api, f"Terraform cannot be used here: {problem.message}"
         return engine, "Terraform and its provider are here"
 
     def permissions(self, name: str) -> dict[str, list[str]]:
         """Return what the token of a cluster may do, by path."""
+        self.site(name)
         held = self._clients[name].get("access", "permissions")
         return {path: [p for p, on in privileges.items() if on] for path, privileges in held.items()}
 

@@ -13,7 +13,7 @@ from atlas.errors import ApiRefused, EngineError, StalePlan, TaskFailed
 from atlas.events import Stage
 from atlas.plan import AttributeChange, Effect
 from atlas.ports import Entry
-from atlas.proxmox import guests, words
+from atlas.proxmox import guests, rebooting, words
 from atlas.proxmox.client import changed_meanwhile
 from atlas.proxmox.devices import Writes
 from atlas.proxmox.facts import PveCluster
@@ -25,7 +25,6 @@ from atlas.state import Attributes, Observed, State
 
 ROUNDS = 8
 LOCK_SECONDS = 60.0
-BOOT_SECONDS = 60.0
 
 Approved = frozenset[tuple[str, object]]
 """Path and value of every change that a person approved for the guest."""
@@ -211,14 +210,7 @@ class Carrier:
     def _reboot(self, at: At) -> None:
         self.hands.stage(Stage.REBOOTING)
         self._power(at, "reboot")
-        # The task ends at the stop; a task of root@pam, which a token does not see, then starts the guest.
-        deadline, pause = time.monotonic() + BOOT_SECONDS, 0.05
-        while time.monotonic() < deadline:
-            now = self.hands.client.get(*at.path, "status", "current")
-            if now.get("status") == "running":
-                break
-            time.sleep(pause)
-            pause = min(pause * 1.5, 1.0)
+        rebooting.until_running(self.hands.client, at)
         self._settle_reboot()
 
     def _start(self, at: At) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atlas.proxmox.facts import PveCluster
     from atlas.runs.site import Site
     from atlas.state import Kind
+    from atlas.steps.collect import Fill
     from atlas.steps.contract import Steps
 
 
@@ -126,18 +127,31 @@ class App:
     def steps(self) -> Steps:
         """Return the work of each agent; the cluster of a session is known when a step is taken."""
         from atlas.steps import execute, generate, validate, verify
+        from atlas.steps.collect import collector
         from atlas.steps.contract import Steps
+        from atlas.steps.stack import known
 
         def site(session: str) -> Site:
             return self.site(self.store.session(session).cluster)
 
+        def emit(session: str) -> Emitter:
+            return self.emit.within(session=session)
+
         return Steps(
-            collect=self._collect,
-            validate=lambda session: validate.validate(site(session), session, self.emit),
-            generate=lambda session: generate.generate(site(session), session, self.emit, self.engine),
-            execute=lambda session: execute.execute(site(session), session, self.emit),
-            verify=lambda session: verify.verify(site(session), session, self.emit),
+            collect=collector(self.store, known(), self._model()),
+            validate=lambda session: validate.validate(site(session), session),
+            generate=lambda session: generate.generate(site(session), session, emit(session), self.engine),
+            execute=lambda session: execute.execute(site(session), session, emit(session)),
+            verify=lambda session: verify.verify(site(session), session, emit(session)),
         )
+
+    def _model(self) -> Fill | None:
+        """Return the model that fills the draft, where one is configured."""
+        if self.settings.model.name is None:
+            return None
+        from atlas.agents.models import fill
+
+        return fill(self.settings.model)
 
     def open(self, origin: str, cluster: str, draft: dict[str, Any]) -> Conversation:
         """Start a session that needs no talk: a spec file, or a stack that goes."""
@@ -156,11 +170,10 @@ class App:
         """Return the runtime of a stored session; only those with a person need AutoGen."""
         from atlas.conversations.session import Conversation
         from atlas.conversations.team import alone, turn
+        from atlas.steps.stack import known
 
         take = turn if session.origin == "chat" else alone
-        return Conversation(
-            self.store, self.steps(), self.emit, session.id, by=self.user, known=self.known(), take=take
-        )
+        return Conversation(self.store, self.steps(), self.emit, session.id, by=self.user, known=known(), take=take)
 
     def unfinished(self) -> Session:
         """Return the latest session that can go on.

@@ -100,7 +100,9 @@ GuestReady = Callable[[str], None]
 class Engine(Protocol):
     """What carries a plan's changes to the cluster. Destroying is planning with `Work.destroy`."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Return `terraform` or `api`."""
 
     def versions(self) -> Mapping[str, str]:
         """Return what it uses with versions; part of the plan's hash."""

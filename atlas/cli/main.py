@@ -51,14 +51,13 @@ def _main(
 
 def main() -> None:
     """Run the program; bad input never gives a traceback."""
-    import click
-
+    wrong_use = typer.BadParameter.__bases__[0]  # typer's UsageError, which it does not export
     try:
         code = app(standalone_mode=False)
-    except click.UsageError as problem:
+    except wrong_use as problem:
         problem.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
         sys.exit(130)
     except BrokenPipeError:

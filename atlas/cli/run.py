@@ -115,17 +115,17 @@ def finish(app: App, conversation: Conversation, out: Output, *, yes: bool) -> N
 
     session = conversation.resume()
     if session.phase is Phase.AWAITING_APPROVAL:
-        session = _decide(app, conversation, out, yes=yes)
+        session = _decide(conversation, out, yes=yes)
     _leave(app, session, out)
 
 
-def _decide(app: App, conversation: Conversation, out: Output, *, yes: bool) -> Session:
+def _decide(conversation: Conversation, out: Output, *, yes: bool) -> Session:
     if yes:
         return conversation.say("yes")
     if out.interactive:
         return conversation.say(ask("Approve this plan? (yes/no)") or "no")
     # Nobody can be asked: the executor is, and it refuses without a record; the refusal is kept in the session.
-    return conversation.unapproved(app.steps().execute)
+    return conversation.unapproved()
 
 
 def _leave(app: App, session: Session, out: Output) -> None:

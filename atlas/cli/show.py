@@ -38,8 +38,8 @@ def show_stack(
         from rich.markup import escape
 
         from atlas.cli.tables import table, when
+        from atlas.spec import Stack
         from atlas.specfile import dump
-        from atlas.steps.stack import Stack
 
         app = application(out, cluster)
         name = cluster or app.cluster_of(stack)

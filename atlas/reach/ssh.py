@@ -23,7 +23,7 @@ class SshReach:
     """
 
     def __init__(self, profile: Profile, identity: Path) -> None:
-        self.how = profile.reach
+        self.how: str = profile.reach
         self._ssh, self._identity = profile.ssh, identity
 
     def wait(self, target: Target, known_hosts: Path, seconds: float) -> None:

@@ -100,7 +100,7 @@ def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[s
 
 def _bundle(site: Site, work: Work, engine: Engine, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
     # The api engine's stacks get their HCL too, so that anyone can go on with Terraform alone.
-    files = {**terraform_files(work), **engine.bundle(work)}
+    files = terraform_files(work)
     if not work.destroy:
         files |= playbook(work, site.profile.ssh, site.identity)
     folder = work.folder / "bundle"

@@ -1,22 +1,35 @@
-"""The spec of a session, as the collector or a file has put it there."""
+"""The spec of a session: from its file, or from what was said."""
 
 from __future__ import annotations
 
+from atlas.configs.catalogue import images, software
 from atlas.errors import SessionCorrupt
+from atlas.language.known import Known
 from atlas.ports import Session
 from atlas.spec import Stack
+from atlas.steps import collect
+
+
+def known() -> Known:
+    """Return the names that a person may use."""
+    every = images().values()
+    ordered = sorted(every, key=lambda image: not image.default)
+    return Known(tuple(software()), tuple(image.name for image in ordered))
 
 
 def stack_of(session: Session) -> Stack:
     """Return the session's spec.
 
     Raises:
-        SessionCorrupt: There is none, or this version cannot read it.
+        SpecError: What was said is not complete, or faulty.
+        SessionCorrupt: It came from a file, and this version cannot read what was stored of it.
     """
     from pydantic import ValidationError
 
+    if "spec" not in session.draft:
+        return collect.stack_of(session, known())
     try:
         return Stack.model_validate(session.draft["spec"])
-    except (KeyError, ValidationError) as problem:
+    except ValidationError as problem:
         text = f"the session {session.id} holds no spec that can be read"
-        raise SessionCorrupt(text, "say again what you want, or begin a new session") from problem
+        raise SessionCorrupt(text, "apply the spec file again") from problem

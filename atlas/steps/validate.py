@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from atlas.diagnostics import Severity, has_errors
 from atlas.errors import SpecError
-from atlas.events import Emitter, EventType
 from atlas.instances import instances
 from atlas.phases import Phase
 from atlas.runs.prepare import check, layered
@@ -13,7 +12,7 @@ from atlas.steps.contract import StepResult
 from atlas.steps.stack import stack_of
 
 
-def validate(site: Site, session: str, emit: Emitter) -> StepResult:
+def validate(site: Site, session: str) -> StepResult:
     """Check the session's spec.
 
     Raises:
@@ -27,8 +26,6 @@ def validate(site: Site, session: str, emit: Emitter) -> StepResult:
     found = check(stack, base)
     if has_errors(found):
         raise SpecError(found)
-    for diagnostic in found:
-        emit(EventType.DIAGNOSTIC, **diagnostic.as_data())
     count = len(instances(stack, base))
     warnings = [d.summary for d in found if d.severity is Severity.WARNING]
     text = f"The spec of {stack.metadata.name} is valid: {count} guest{'s' if count != 1 else ''}."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 
 from atlas.events import Event, EventType
 from atlas.views.live import GuestTable
@@ -57,7 +57,7 @@ class HumanView:
         style = "dim" if source == "orchestrator" else "bold cyan"
         self._print(f"[{style}]{source}[/]")
         self.console.print(
-            Padding(escape(text), (0, 0, 0, 2)), highlight=False, style="dim" if source == "orchestrator" else ""
+            indent(text, "  "), style=style if source == "orchestrator" else "", markup=False, highlight=False
         )
 
     def _diagnostic(self, event: Event) -> None:

@@ -74,7 +74,7 @@ class Site:
                 {i.key: self._origin(i.guest, state, nodes[i.key]) for i in wanted},
                 self.cluster.vmid_free,
                 {},
-                random.Random(1),  # noqa: S311  MACs are no secrets
+                random.Random(1),
             )
             self.store.take_leases(CLUSTER, name, lambda every: choose(wanted, every, state, terms))
         leases = {x.key: x for x in self.store.leases(CLUSTER, name)}

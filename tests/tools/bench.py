@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,14 @@ def help_start() -> dict[str, Any]:
 
 def thousand() -> dict[str, Any]:
     """Validate and generate a thousand guests, in this process, against parsing the same file alone."""
+    from tests_support import work_of
+
     from atlas.generators.ansible import generate as playbook
     from atlas.generators.terraform import generate
     from atlas.runs.prepare import check, layered
     from atlas.settings import Ssh
     from atlas.specfile import read_text
     from atlas.yamlnodes import read_yaml
-    from tests_support import work_of
 
     text = SPEC.format(count=1, software="nginx").replace("    count: 1\n", "")
     head, _, entry = text.partition("  - name: box")
@@ -72,7 +73,13 @@ def thousand() -> dict[str, Any]:
     generate(work)
     playbook(work, Ssh(), Path("/id"))
     own = time.perf_counter() - begun
-    return {"name": "validate, generate 1,000 guests", "seconds": own, "ratio": own / parsed, "to": "parsing alone", "aim": 1.5}
+    return {
+        "name": "validate, generate 1,000 guests",
+        "seconds": own,
+        "ratio": own / parsed,
+        "to": "parsing alone",
+        "aim": 1.5,
+    }
 
 
 @contextmanager
@@ -105,7 +112,9 @@ def critical_path(environment: dict[str, str]) -> float:
     import requests
 
     status = json.loads(
-        subprocess.run([str(BIN / "atlas"), "lab", "status", "--json"], env=environment, capture_output=True, check=True).stdout
+        subprocess.run(
+            [str(BIN / "atlas"), "lab", "status", "--json"], env=environment, capture_output=True, check=True
+        ).stdout
     )
     answer = requests.get(
         f"{status['url']}/api2/json/cluster/tasks",
@@ -123,7 +132,9 @@ def main() -> None:
     rows = [help_start(), thousand()]
     for row in rows:
         verdict = "ok" if row["ratio"] <= row["aim"] or row["name"].startswith("validate") else "over"
-        print(f"{row['name']:40} {row['seconds'] * 1000:8.0f} ms   {row['ratio']:6.2f} x {row['to']} (aim {row['aim']:.2f}) {verdict}")
+            f"{row["name"]:40} {row["seconds"] * 1000:8.0f} ms {row["ratio"]:6.2f} x {row["to"]} (aim {row["aim"]:.2f}) {verdict}"
+            f"{row['name']:40} {row['seconds'] * 1000:8.0f} ms   {row['ratio']:6.2f} x {row['to']} (aim {row['aim']:.2f}) {verdict}"
+        )
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def write_profile(name: str, status: dict[str, Any]) -> Path:
                 "first": "10.42.0.10",
                 "last": "10.42.0.250",
                 "gateway": "10.42.0.1",
-                "dns": ["10.42.0.3"],
+                "dns": ["10.42.0.1"],
             }
         ],
         "defaults": {"disks": [{"storage": "shared-nfs"}]},

@@ -11,7 +11,7 @@ from types import TracebackType
 from atlas.errors import AtlasError
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
-from atlas.plan import Action, Plan, by_key
+from atlas.plan import Action, Change, Plan, by_key
 from atlas.ports import Entry, Journal, Target, Work
 from atlas.runs.planning import CONFIGURED, configured
 from atlas.runs.site import Site
@@ -23,6 +23,21 @@ PATIENCE = 900.0
 
 _STEP = "configure"
 _ALL = "*"
+
+
+_CLOUD_INIT = ("name", "user.", "dns.", "networks[")
+
+
+def renews_identity(change: Change) -> bool:
+    """Tell whether a change gives the guest a new ssh host key.
+
+    A guest that is made has one, and so has a VM whose cloud-init data changes: it is a new instance to cloud-init,
+    which then makes new host keys. Source: qemu-server's Cloudinit.pm (the instance id is a hash of the data).
+    """
+    if change.action in (Action.CREATE, Action.REPLACE):
+        return True
+    paths = (a.path for a in change.attributes)
+    return change.kind == "vm" and any(path.startswith(_CLOUD_INIT) for path in paths)
 
 
 class Configuring:
@@ -99,7 +114,7 @@ class Configuring:
         try:
             self._emit(EventType.GUEST_STAGE, key, stage=Stage.BOOTING, waits_for="ssh")
             found = target(self._site, self._work, instance, PATIENCE)
-            if change is not None and change.action in (Action.CREATE, Action.REPLACE):
+            if change is not None and renews_identity(change):
                 self._new_host_key(key, found)
             self._site.reach.wait(found, known_hosts(self._work), PATIENCE)
         except AtlasError as problem:
@@ -111,7 +126,7 @@ class Configuring:
         self._emit(EventType.GUEST_STAGE, key, stage=Stage.READY, waits_for="Ansible")
 
     def _new_host_key(self, key: str, found: Target) -> None:
-        """Forget the key that an earlier guest of this VMID had, once in a run: this one has made its own."""
+        """Forget the host key that was learnt, once in a run: the guest has made a new one, as ATLAS has ordered."""
         if not self._journal.entries(key) or not any(e.step == "host-key" for e in self._journal.entries(key)):
             self._site.reach.forget(found, known_hosts(self._work))
             self._journal.settle(self._journal.intend(key, "host-key"), forgotten=True)

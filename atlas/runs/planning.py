@@ -42,7 +42,8 @@ def plan(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto")
 def generate(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto") -> tuple[Path, Mapping[str, str]]:
     """Write a spec's bundle and return its folder and files; nothing is planned."""
     work = prepare(site, stack, emit)
-    return _bundle(site, work, choose_engine(site, stack.metadata.name, engine, emit), emit)
+    choose_engine(site, stack.metadata.name, engine, emit)
+    return _bundle(site, work, emit)
 
 
 def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "auto") -> Plan:
@@ -77,7 +78,7 @@ def choose_engine(site: Site, stack: str, said: EngineChoice, emit: Emitter) -> 
 
 
 def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[str, Any]) -> Plan:
-    _, files = _bundle(site, work, engine, emit)
+    _, files = _bundle(site, work, emit)
     changes = engine.plan(work, emit)
     made = Plan(
         stack=work.stack,
@@ -98,7 +99,7 @@ def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[s
     return made
 
 
-def _bundle(site: Site, work: Work, engine: Engine, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
+def _bundle(site: Site, work: Work, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
     # The api engine's stacks get their HCL too, so that anyone can go on with Terraform alone.
     files = terraform_files(work)
     if not work.destroy:

@@ -67,9 +67,8 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     Raises:
         SpecError: The spec has faults, by itself or on this cluster; all of them are in it.
     """
-    base = layered(site.profile)
-    found = check(stack, base)
-    wanted = instances(stack, base)
+    found = check(stack, layered(site.profile))
+    wanted = wanted_of(site, stack)
     name = stack.metadata.name
     before = site.store.leases(site.profile.name, name)
     state = site.cluster.look(x.vmid for x in before)
@@ -128,12 +127,29 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     )
 
 
+def wanted_of(site: Site, stack: Stack) -> tuple[Instance, ...]:
+    """Return the stack's guests with the profile's defaults; resolvers come from the address pool unless said."""
+    dns = {(p.bridge, p.vlan): p.dns for p in site.profile.pools if p.dns}
+    wanted = instances(stack, layered(site.profile))
+    return tuple(
+        _resolving(i, dns.get((n[0].bridge, n[0].vlan), ()) if (n := i.guest.networks) else ()) for i in wanted
+    )
+
+
+def _resolving(instance: Instance, servers: Sequence[str]) -> Instance:
+    guest = instance.guest
+    if guest.dns.servers or not servers or guest.networks[0].address == "dhcp":
+        return instance
+    dns = guest.dns.model_copy(update={"servers": tuple(servers)})
+    return replace(instance, guest=guest.model_copy(update={"dns": dns}))
+
+
 def work_of(site: Site, plan: Plan) -> Work:
     """Return the work of a plan that was made before, with the cluster as it is now."""
     if plan.destroy:
         return prepare_destroy(site, plan.stack)
     stack = Stack.model_validate(plan.spec)
-    wanted = instances(stack, layered(site.profile))
+    wanted = wanted_of(site, stack)
     leases = {x.key: x for x in plan.leases}
     stored = {x.vmid: x for x in site.store.leases(site.profile.name, plan.stack)}
     # What was made since the plan is in the store; what the plan says of places and addresses stands.

@@ -17,13 +17,13 @@ check: setup
 	@$(BIN)/mypy -p atlas
 	@$(BIN)/mypy tests
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.tools.roles --check
+	@PYTHONPATH=tests $(BIN)/python tests/tools/roles.py --check
 
 roles: setup
-	@$(BIN)/python -m tests.tools.roles
+	@PYTHONPATH=tests $(BIN)/python tests/tools/roles.py
 
 bench: setup
-	@$(BIN)/python tests/tools/bench.py
+	@PYTHONPATH=tests $(BIN)/python tests/tools/bench.py
 
 format: setup
 	@$(BIN)/ruff check --fix .

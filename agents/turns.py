@@ -13,7 +13,7 @@ from autogen_core import CancellationToken
 
 from atlas.errors import AtlasError
 from atlas.phases import TABLE, Phase
-from atlas.steps.contract import Step, StepResult
+from atlas.steps.contract import Step, StepResult, failed
 
 ORCHESTRATOR: Final = "orchestrator"
 AGENTS: Final = {
@@ -57,9 +57,7 @@ class Turn(BaseChatAgent):
             result = self._step(self._session)
         except AtlasError as failure:
             self.failure = failure
-            text = f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"
-            data = {"error": type(failure).__name__, "exit_code": int(failure.exit_code)}
-            result = StepResult(text, after_failure(failure, self._phase), data)
+            result = failed(failure, self._phase)
         return Response(chat_message=message(self.name, result.text, {**result.data, "phase": result.phase.value}))
 
     async def on_messages_stream(
@@ -79,18 +77,6 @@ def orchestrate(phase: Phase) -> StepResult:
     if row.agent is None:
         return StepResult(f"Nobody is next: {row.reason}.", phase, {"next": None})
     return StepResult(f"Next is the {row.agent}: {row.reason}.", phase, {"next": row.agent})
-
-
-def after_failure(failure: AtlasError, phase: Phase) -> Phase:
-    """Return where a session goes when a step failed; where it stays, the step can be done again.
-
-    A refusal leads back to the person, a stale plan to a new one, faults of the spec to the person's words.
-    """
-    to = _AFTER.get(type(failure).__name__)
-    return to if to is not None and to in TABLE[phase].to else phase
-
-
-_AFTER = {"ApprovalRefused": Phase.AWAITING_APPROVAL, "StalePlan": Phase.PLANNING, "SpecError": Phase.COLLECTING}
 
 
 def message(source: str, text: str, data: dict[str, Any]) -> TextMessage:

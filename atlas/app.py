@@ -149,9 +149,9 @@ class App:
         """Return the model that fills the draft, where one is configured."""
         if self.settings.model.name is None:
             return None
-        from atlas.agents.models import fill
+        from atlas.agents.model import filler
 
-        return fill(self.settings.model)
+        return filler(self.settings.model)
 
     def open(self, origin: str, cluster: str, draft: dict[str, Any]) -> Conversation:
         """Start a session that needs no talk: a spec file, or a stack that goes."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.conversations.decide import Known, decide, wants
-from atlas.conversations.team import LAST, turn
-from atlas.errors import ConversationError, LimitReached, UsageError
+from atlas.conversations.team import LAST, Take, turn
+from atlas.errors import ApprovalRefused, ConversationError, LimitReached, UsageError
 from atlas.events import Emitter, EventType
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.ports import Message, Session, Store
@@ -35,10 +35,13 @@ class Conversation:
         session: The session's id.
         by: Who is speaking; stands in the record of an approval.
         known: Names that the person may use, such as software.
+        take: Takes a turn: the team's, or `alone` for a session without a person's words, which needs no AutoGen.
     """
 
-    def __init__(self, store: Store, steps: Steps, emit: Emitter, session: str, *, by: str, known: Known) -> None:
-        self._store, self._steps, self._by, self._known = store, steps, by, known
+    def __init__(
+        self, store: Store, steps: Steps, emit: Emitter, session: str, *, by: str, known: Known, take: Take = turn
+    ) -> None:
+        self._store, self._steps, self._by, self._known, self._take = store, steps, by, known, take
         self.id = store.session(session).id
         self._emit = emit.within(session=self.id)
 
@@ -79,6 +82,22 @@ class Conversation:
         with self._store.hold("session", self.id):
             return self._go()
 
+    def unapproved(self) -> Session:
+        """Let the executor answer although nobody could be asked: without a record it refuses, and that is kept.
+
+        Raises:
+            ApprovalRefused: As it should.
+        """
+        with self._store.hold("session", self.id):
+            session = self._catch_up()
+            try:
+                self._steps.execute(self.id)
+            except ApprovalRefused as refusal:
+                self._log("executor", f"{refusal.message} ({refusal.hint})", {"phase": session.phase.value})
+                self._catch_up()
+                raise
+            return self.session
+
     def _go(self) -> Session:
         for _ in range(MOST_TURNS):
             session = self._catch_up()
@@ -99,7 +118,7 @@ class Conversation:
 
     def _turn(self, session: Session) -> None:
         log = self._store.messages(self.id, LAST)
-        source, text, data, failure = turn(self._steps, self.id, session.phase, log)
+        source, text, data, failure = self._take(self._steps, self.id, session.phase, log)
         if data.get("next") and data["next"] != TABLE[session.phase].agent:
             raise ConversationError("the orchestrator named an agent that the phase does not have")
         self._log(source, text, data)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError, ConversationError
-from atlas.phases import Phase
+from atlas.phases import TABLE, Phase
 from atlas.ports import Message
-from atlas.steps.contract import Steps
+from atlas.steps.contract import Steps, failed
 
 if TYPE_CHECKING:
     from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
 
 LAST = 20
 """How many messages a team is given: enough for an agent to see what was said, and flat in time."""
+
+Take = Callable[[Steps, str, Phase, Sequence[Message]], tuple[str, str, dict[str, Any], AtlasError | None]]
+"""Takes one turn: who spoke, what was said, the data with it, and what failed."""
 
 
 def choose(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
@@ -51,6 +54,20 @@ def turn(
         return loop.run_until_complete(_turn(steps, session, phase, log))
     finally:
         _close(loop)
+
+
+def alone(
+    steps: Steps, session: str, phase: Phase, log: Sequence[Message]
+) -> tuple[str, str, dict[str, Any], AtlasError | None]:
+    """Take a turn without a team: the agent of the phase does its step. For spec files, which nobody talks about."""
+    del log
+    agent = str(TABLE[phase].agent)
+    failure: AtlasError | None = None
+    try:
+        result = steps.of(agent)(session)
+    except AtlasError as problem:
+        failure, result = problem, failed(problem, phase)
+    return agent, result.text, {**result.data, "phase": result.phase.value}, failure
 
 
 async def _turn(

@@ -18,6 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# typer brings a click of its own, whose UsageError it exports only by its subclass.
+WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+
 _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
 
 app.command(rich_help_panel=_TALK)(chat.chat)
@@ -51,10 +54,9 @@ def _main(
 
 def main() -> None:
     """Run the program; bad input never gives a traceback."""
-    wrong_use = typer.BadParameter.__bases__[0]  # typer's UsageError, which it does not export
     try:
         code = app(standalone_mode=False)
-    except wrong_use as problem:
+    except WRONG_USE as problem:
         problem.show()
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from atlas.phases import Phase
+from atlas.errors import ApprovalRefused, AtlasError, SpecError, StalePlan
+from atlas.phases import TABLE, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,19 @@ class Steps:
             "verifier": self.verify,
         }
         return steps[agent]
+
+
+def failed(failure: AtlasError, phase: Phase) -> StepResult:
+    """Return the result of a step that failed in a phase; where the session stays, the step can be done again.
+
+    A refusal leads back to the person, a stale plan to a new one, faults of the spec to the person's words.
+    """
+    to = next((after for kind, after in _AFTER.items() if isinstance(failure, kind)), phase)
+    found = failure.diagnostics if isinstance(failure, SpecError) else ()
+    lines = [f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"]
+    lines += [f"- {d.summary}{f': {d.detail}' if d.detail else ''}{f' ({d.hint})' if d.hint else ''}" for d in found]
+    data = {"error": type(failure).__name__, "exit_code": int(failure.exit_code)}
+    return StepResult("\n".join(lines), to if to in TABLE[phase].to else phase, data)
+
+
+_AFTER = {ApprovalRefused: Phase.AWAITING_APPROVAL, StalePlan: Phase.PLANNING, SpecError: Phase.COLLECTING}

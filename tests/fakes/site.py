@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from atlas.configs.catalogue import images
 from atlas.errors import ApiRefused
 from atlas.events import Emitter, Event
 from atlas.instances import instances
@@ -19,7 +20,6 @@ from atlas.proxmox.client import Client
 from atlas.proxmox.engine import ApiEngine
 from atlas.proxmox.facts import PveCluster
 from atlas.settings import AddressPool
-from atlas.sources import Image as CatalogueImage
 from atlas.sources import find_archive, find_template
 from atlas.spec import Stack
 from atlas.store.sqlite import SqliteStore
@@ -85,7 +85,7 @@ class Site:
 
     def _origin(self, guest: Any, state: Any, node: str) -> Origin:
         if guest.kind == "container":
-            image = CatalogueImage("debian-12", (), "debian-12-standard_*_amd64.tar.*")
+            image = images()["debian-12"]
             volid = find_archive(state, image, node)
             assert volid, "the cluster has no archive"
             return Origin(volid, node)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools import roles
 
 from atlas.configs.catalogue import software
 from atlas.generators import ansible
 from atlas.settings import Ssh
-from tests.tools import roles
 
 
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def test_changes_killed_at_a_point(site: Site, point: str) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("first", [True, False], ids=["creation", "changes"])
 def test_killed_at_random_moments(site: Site, seed: int, *, first: bool) -> None:
-    chance = random.Random(seed)  # noqa: S311  a test's moments are no secrets
+    chance = random.Random(seed)
     if not first:
         site.apply(three())
     spec = three() if first else changed()

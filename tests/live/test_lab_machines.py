@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from live import machines
+from live.machines import Guest
 
 from atlas.lab.backend import AgentSilent, BackendError, Disk
 from atlas.lab.machines import QemuBackend
-from tests.live import machines
-from tests.live.machines import Guest
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
 FIRST, SECOND = "10.42.0.11", "10.42.0.12"

@@ -252,7 +252,7 @@ def test_one_guest_that_fails_does_not_keep_others(site: TerraformSite) -> None:
 
 
 def test_after_one_engine_the_other_plans_nothing(site: TerraformSite) -> None:
-    guests = [
+    guests: list[dict[str, Any]] = [
         {
             "name": "web",
             "count": 2,

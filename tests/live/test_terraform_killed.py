@@ -137,7 +137,7 @@ def test_a_run_survives_kill_9(site: TerraformSite, seed: int) -> None:
 def shoot(shot: Shot, what: str, seed: int) -> None:
     """Kill at a moment that the seed decides, then call the run again."""
     shot.begun()
-    time.sleep(random.Random(f"{what} {seed}").uniform(0, 2.5))  # noqa: S311  a moment is no secret
+    time.sleep(random.Random(f"{what} {seed}").uniform(0, 2.5))
     if what in ("atlas", "both"):
         shot.kill_atlas()
     if what in ("terraform", "both"):

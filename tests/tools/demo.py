@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _run(report: Report, folder: Path, guests: str, words: Path | None, out: Pat
     try:
         for line in demo_lines(words):
             console.print(f"\n[bold green]you[/]\n  {line}", highlight=False)
-            report.step(f"say: {line}", lambda line=line: conversation.say(line))
+            report.step(f"say: {line}", partial(conversation.say, line))
     except AtlasError as problem:
         console.print(f"[red]{problem.message}[/] {problem.hint}")
         code = int(problem.exit_code)

@@ -25,7 +25,7 @@ from atlas.spec import Stack
 from atlas.state import Lease, State
 
 if TYPE_CHECKING:
-    from tests.live.machines import Guest
+    from live.machines import Guest
 
 ROLES = Path(__file__).parents[2] / "configs" / "roles"
 IMAGE = "debian-12"
@@ -153,7 +153,7 @@ def check() -> int:
 
 def prove_all(roles: Sequence[str], *, verbose: bool) -> int:
     """Prove roles one after the other, each from the same saved state of a guest that has base."""
-    from tests.live import machines
+    from live import machines
 
     problem = machines.why_not()
     if problem:
@@ -187,7 +187,7 @@ def prove_all(roles: Sequence[str], *, verbose: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(prog="python -m tests.tools.roles", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/tools/roles.py", description=__doc__)
     parser.add_argument("roles", nargs="*", help="only these roles; left out: those without a proof")
     parser.add_argument("--all", action="store_true", help="prove again what is proved already")
     parser.add_argument("--check", action="store_true", help="only compare the roles with the records")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from atlas.errors import GenerateError
 from atlas.generators import terraform
+from atlas.plan import Value
 from atlas.ports import Work
 
 ROOT = Path(__file__).parents[2] / "golden"
@@ -147,7 +148,7 @@ def test_a_template_under_another_vmid_changes_no_byte_but_the_ignored_block() -
 def test_what_others_added_to_a_guest_stays_in_its_description() -> None:
     work = stacks.made(stacks.work({"tags": ["web"]}))
     guest = work.state.guests[10_000]
-    more = {
+    more: dict[str, Value] = {
         "disks[3].size": 5120,
         "disks[3].storage": "local",
         "disks[3].bus": "sata",

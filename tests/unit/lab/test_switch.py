@@ -65,7 +65,12 @@ def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(frames: list[
     switch, ear = Switch(), Ear()
     switch.join(ear)
     seen: list[bytes] = []
-    switch.watch = lambda each: seen.append(each) is None
+
+    def watch(frame: bytes) -> bool:
+        seen.append(frame)
+        return True
+
+    switch.watch = watch
     port = Port(switch)
     stream = b"".join(struct.pack("!I", len(each)) + each for each in frames)
     at, turn = 0, 0

@@ -138,15 +138,15 @@ def parse_net(text: str) -> dict[str, str]:
     return net
 
 
-def print_net(net: Mapping[str, str]) -> str:
-    """Print a VM's network card, with a new MAC if it has none."""
+def print_net(net: Mapping[str, str], prefix: str = "BC:24:11") -> str:
+    """Print a VM's network card, with a new MAC below a prefix if it has none."""
     rest = {key: value for key, value in net.items() if key not in {"model", "macaddr"}}
-    return ",".join(filter(None, [f"{net['model']}={net.get('macaddr') or random_mac()}", join(rest)]))
+    return ",".join(filter(None, [f"{net['model']}={net.get('macaddr') or random_mac(prefix)}", join(rest)]))
 
 
-def print_lxc_net(net: Mapping[str, str]) -> str:
-    """Print a container's network card, with its type and a new MAC if it has none."""
-    return join({"type": "veth", "hwaddr": random_mac(), **net}, None, ("name",))
+def print_lxc_net(net: Mapping[str, str], prefix: str = "BC:24:11") -> str:
+    """Print a container's network card, with its type and a new MAC below a prefix if it has none."""
+    return join({"type": "veth", "hwaddr": random_mac(prefix), **net}, None, ("name",))
 
 
 def parse_mount(text: str) -> dict[str, str]:
@@ -171,8 +171,3 @@ def mounts(config: Config) -> Iterator[tuple[str, dict[str, str]]]:
     for slot in MOUNTS:
         if slot in config:
             yield slot, parse_mount(str(config[slot]))
-
-
-def unique_tags(text: str) -> str:
-    """Put tags in their normal form: lower case, sorted, each once, joined by semicolons."""
-    return ";".join(sorted({tag.lower() for tag in re.split(r"[,;\s]+", text) if tag}))

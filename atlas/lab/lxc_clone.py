@@ -10,6 +10,7 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, print_mount, split
+from atlas.lab.guest_tags import mac_prefix
 from atlas.lab.guests import check_lock, check_node, check_pool, failure, load, refuse
 from atlas.lab.lxc_options import kept
 from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool, new_guest
@@ -72,7 +73,7 @@ def _prepare(call: Call, source: Guest, *, full: bool) -> tuple[dict[str, Any], 
             found[key] = _mount(call, key, str(section[key]), full=full, running=running, snapshot=snapshot)
         elif re.fullmatch(r"net\d+", key):
             net = {k: v for k, v in split(str(section[key])).items() if k != "hwaddr"}
-            config[key] = print_lxc_net(net)
+            config[key] = print_lxc_net(net, mac_prefix(call.lab))
             check_bridge(call, net)
         else:
             config[key] = section[key]
@@ -82,7 +83,7 @@ def _prepare(call: Call, source: Guest, *, full: bool) -> tuple[dict[str, Any], 
     if call.params.get("hostname"):
         config["hostname"] = call.params["hostname"]
     if call.params.get("description"):
-        config["description"] = kept("description", call.params["description"])
+        config["description"] = kept(call.lab, "description", call.params["description"])
     return config, found
 
 

@@ -158,7 +158,7 @@ def _enter(call: Call, guest: Guest, options: dict[str, Any], delete: list[str],
             check_content(call, parse_mount(str(options[key])))
         if key == "unprivileged":
             raise refuse(f"unable to modify read-only option: '{key}'")
-        guest.pending[key] = str(options[key]) if key in MOUNTS else kept(key, options[key])
+        guest.pending[key] = str(options[key]) if key in MOUNTS else kept(call.lab, key, options[key])
         drop_delete(guest.pending, key)
     clean_pending(guest.config, guest.pending)
     return modified

@@ -86,7 +86,7 @@ def create(call: Call) -> object:
     unprivileged = bool(params.get("unprivileged", 1))
     options = {k: v for k, v in params.items() if k not in _NOT_OPTIONS and not re.fullmatch(r"unused\d+", k)}
     _check_create(call, vmid, options, unprivileged=unprivileged)
-    plain = {key: kept(key, value) for key, value in options.items() if key not in MOUNTS}
+    plain = {key: kept(lab, key, value) for key, value in options.items() if key not in MOUNTS}
     if unprivileged:
         plain["unprivileged"] = 1
     what = f"unable to create CT {vmid} - "

@@ -8,11 +8,13 @@ from typing import Any
 
 from atlas.lab.call import Call, Forbidden
 from atlas.lab.guest_config import truth
-from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, split, unique_tags
-from atlas.lab.guests import need_vm, refuse
+from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, split
+from atlas.lab.guest_tags import check_tags, mac_prefix, normal_tags
+from atlas.lab.guests import fault, need_vm, refuse
 from atlas.lab.qemu_options import FRACTIONS
 from atlas.lab.volume_access import check_access, check_bridge
 from atlas.lab.volumes import NEW_DISK
+from atlas.lab.world import Lab
 
 _PRIVILEGES = {
     **dict.fromkeys(("cores", "cpuunits", "cpulimit"), "VM.Config.CPU"),
@@ -35,7 +37,7 @@ def os_type(archive: str) -> str:
     return _FAMILIES.get(name, name)
 
 
-def kept(key: str, value: Any) -> str | int:
+def kept(lab: Lab, key: str, value: Any) -> str | int:
     """Give a value the form in which the config file gives it back; a description ends with a line feed."""
     if key not in FRACTIONS and isinstance(value, bool | int):
         return int(value)
@@ -43,9 +45,9 @@ def kept(key: str, value: Any) -> str | int:
     if key == "description":
         return text.rstrip("\n") + "\n" if text.strip("\n") else ""
     if key == "tags":
-        return unique_tags(text)
+        return normal_tags(lab, text)
     if re.fullmatch(r"net\d+", key):
-        return print_lxc_net(split(text))
+        return print_lxc_net(split(text), mac_prefix(lab))
     return text
 
 
@@ -100,6 +102,8 @@ class Checker:
             raise Forbidden("changing the hookscript is only allowed for root@pam")
         elif key == "features":
             self._features(text)
+        elif key == "tags":
+            check_tags(self.call, self.vmid, self.old.get("tags"), text)
         else:
             self._need(_PRIVILEGES.get(key, "VM.Config.Options"))
 
@@ -131,8 +135,6 @@ class Checker:
 
 def check_storage(call: Call, storage_id: str, node: str) -> None:
     """Refuse a storage that does not hold containers, or that the caller may not use."""
-    from atlas.lab.guests import fault
-
     if "rootdir" not in call.lab.storage(storage_id, node).content:
         raise fault(storage=f"storage '{storage_id}' does not support container directories")
     call.need(f"/storage/{storage_id}", "Datastore.AllocateSpace")

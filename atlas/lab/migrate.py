@@ -227,6 +227,29 @@ def _mapped(text: str) -> bool:
     return "mapping" in device or device.get("host") == "spice"
 
 
+def _disk_row(lab: Lab, guest: Guest, volid: str) -> dict[str, Any]:
+    """Describe a local volume with how the VM refers to it."""
+    attached = {slot: drive for slot, drive in drives(guest.config) if drive.get("file") == volid}
+    held = [name for name, section in guest.snapshots.items() if volid in _named(guest, section)]
+    slot, drive = next(iter(attached.items()), ("", {}))
+    volume = lab.volume(volid, guest.node)
+    row: dict[str, Any] = {
+        "volid": volid,
+        "cdrom": int(is_cdrom(drive)),
+        "is_attached": int(bool(attached)),
+        "is_cloudinit": int(is_cloudinit({"file": volid})),
+        "is_tpmstate": int(slot == "tpmstate0"),
+        "is_unused": int(not attached and not held),
+        "is_vmstate": int("-state-" in volid),
+        "replicate": int(drive.get("replicate", "1")),
+        "shared": int(drive.get("shared", "0")),
+        "size": volume.size if volume else 0,
+    }
+    if slot:
+        row["drivename"] = slot
+    return {**row, "referenced_in_snapshot": dict.fromkeys(held, 1)} if held else row
+
+
 @api("GET", "/nodes/{node}/qemu/{vmid}/migrate")
 def precondition(call: Call) -> object:
     """Tell what a migration of a VM would meet."""
@@ -239,12 +262,7 @@ def precondition(call: Call) -> object:
         missing = sorted({v.partition(":")[0] for v in local if not lab.storages[v.partition(":")[0]].on(other)})
         if missing:
             refused[other] = {"unavailable_storages": missing}
-    cds = {d.get("file") for _, d in drives(guest.config) if is_cdrom(d)}
-    rows = []
-    for volid, how in sorted(local.items()):
-        volume = lab.volume(volid, node)
-        row = {"volid": volid, "size": volume.size if volume else 0, "cdrom": int(volid in cds)}
-        rows.append({**row, "is_unused": int(how == "unused")})
+    rows = [_disk_row(lab, guest, volid) for volid in sorted(local)]
     return {
         "running": int(guest.status == "running"),
         "allowed_nodes": [name for name in lab.nodes if name != node and name not in refused],

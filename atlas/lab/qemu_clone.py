@@ -21,6 +21,7 @@ from atlas.lab.guest_devices import (
     print_net,
     split,
 )
+from atlas.lab.guest_tags import mac_prefix
 from atlas.lab.guests import check_lock, check_node, check_pool, check_running, failure, fault, flock, load, refuse
 from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool
 from atlas.lab.qemu_drives import release
@@ -135,7 +136,7 @@ def _sorted_out(
         if full and running and not snapshot and key == "tpmstate0":
             raise refuse("cannot clone TPM state while VM is running")
         if re.fullmatch(r"net\d+", key):
-            plan.config[key] = print_net({**parse_net(str(value)), "macaddr": ""})
+            plan.config[key] = print_net({**parse_net(str(value)), "macaddr": ""}, mac_prefix(lab))
         elif key not in DRIVES or is_cdrom(parse_drive(str(value)), cloudinit_counts=False):
             plan.config[key] = value
         else:

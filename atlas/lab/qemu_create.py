@@ -10,6 +10,7 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, Forbidden, PVEError, api
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import DRIVES, default_boot, drives, is_cdrom, parse_drive
+from atlas.lab.guest_tags import check_tags, normal_tags
 from atlas.lab.guests import (
     check_lock,
     check_pool,
@@ -31,8 +32,8 @@ from atlas.lab.qemu_options import (
     check_device,
     check_options,
     check_ssh_keys,
+    check_vga,
     kept,
-    normal_tags,
     pinned_machine,
     prepare,
 )
@@ -83,7 +84,7 @@ def _check_create(call: Call, vmid: int, options: dict[str, Any]) -> None:
     check_bridges(call, options)
     check_syntax(call, options)
     check_balloon(options, {}, {})
-    prepare(options)
+    prepare(call.lab, options)
 
 
 def new_guest(lab: Lab, node: str, vmid: int, kind: str, config: dict[str, Any], what: str) -> Guest:
@@ -125,10 +126,12 @@ def create(call: Call) -> object:
         try:
             async with flock(lab, vmid, "qemu", seconds=1):
                 await creation.run(options)
+                check_vga(options.get("vga", ""))
                 size = sum(v.size for volid in creation.made if (v := lab.volume(volid, node)) and v.extra.get("image"))
                 await task.spend(0.2 + (copy_seconds(size) if size else 0))
                 for slot, text in creation.options.items():
                     task.log(f"{slot}: successfully created disk '{text}'")
+                check_tags(call, vmid, None, options.get("tags"))
                 guest.config = _new_config(lab, options, creation.options)
         except BaseException as error:
             died = failure(lab, task, error)
@@ -165,7 +168,7 @@ def _new_config(lab: Lab, options: dict[str, Any], made: dict[str, str]) -> dict
     if machine:
         config["machine"] = machine
     if "tags" in config:
-        config["tags"] = normal_tags(config["tags"]) or " "
+        config["tags"] = normal_tags(lab, config["tags"]) or " "
     return config
 
 

@@ -172,7 +172,7 @@ class Creation:
         source = drive.pop("import-from", None)
         form = drive.pop("format", None)
         if source is None:
-            size = {"efidisk0": EFI_BYTES, "tpmstate0": TPM_BYTES}.get(slot) or int(float(fresh[2]) * 1024**3)
+            size = _fixed_size(slot, drive) or int(float(fresh[2]) * 1024**3)
             made = await store.allocate(self.lab, self.node, storage_id, self.vmid, size, form=form)
         else:
             made = await self._import(source, storage_id, form)
@@ -229,6 +229,13 @@ class Creation:
         if re.search(r"vm-\d+-cloudinit", volid) and taken:
             raise refuse(f"{slot} - cloud-init drive is already attached at '{taken}'")
         return {**drive, "size": str(store.find(self.lab, self.node, volid).size)}
+
+
+def _fixed_size(slot: str, drive: Mapping[str, str]) -> int | None:
+    """Give the bytes of a drive whose size is not the caller's to choose."""
+    if slot == "tpmstate0":
+        return TPM_BYTES
+    return EFI_BYTES.get(drive.get("efitype", "2m")) if slot == "efidisk0" else None
 
 
 async def release(lab: Lab, node: str, volids: list[str]) -> list[str]:

@@ -14,10 +14,12 @@ from urllib.parse import unquote
 
 from atlas.lab.call import Call
 from atlas.lab.guest_config import split_list
-from atlas.lab.guest_devices import parse_net, print_net, split, unique_tags
+from atlas.lab.guest_devices import parse_net, print_net, split
+from atlas.lab.guest_tags import mac_prefix
 from atlas.lab.guests import fault, need_vm, refuse
 from atlas.lab.qemu_rules import privileges
 from atlas.lab.volume_access import check_bridge
+from atlas.lab.world import Lab
 
 QEMU_VERSION = "10.1.2"
 MACHINE_VERSION = "10.1"
@@ -141,19 +143,14 @@ def hashed(password: str) -> str:
     return f"$5${salt}${(digest + digest)[:43]}"
 
 
-def prepare(params: dict[str, Any]) -> None:
-    """Put tags, network cards and passwords of a call into their normal form, in place."""
+def prepare(lab: Lab, params: dict[str, Any]) -> None:
+    """Put network cards and passwords of a call into their normal form, in place."""
     for key in [key for key in params if re.fullmatch(r"net\d+", key)]:
-        params[key] = print_net(parse_net(str(params[key])))
+        params[key] = print_net(parse_net(str(params[key])), mac_prefix(lab))
     if "cipassword" in params and not _WINDOWS.fullmatch(str(params.get("ostype", ""))):
         params["cipassword"] = hashed(str(params["cipassword"]))
     if "cpuunits" in params:
         params["cpuunits"] = min(max(int(params["cpuunits"]), 1), 10000)
-
-
-def normal_tags(text: object) -> str:
-    """Put tags into their normal form."""
-    return unique_tags(str(text or ""))
 
 
 def check_balloon(params: Mapping[str, Any], config: Mapping[str, Any], pending: Mapping[str, Any]) -> None:
@@ -212,3 +209,23 @@ def known_option(option: str, table: set[str]) -> bool:
     """Tell whether a key is an option by the API table, where `net[n]` stands for all of a kind."""
     extra = {"lock", "parent", "snaptime", "vmstate", "runningmachine", "runningcpu", "meta", "bootdisk"}
     return option in table or option in extra or re.sub(r"\d+$", "[n]", option) in table
+
+
+def check_vga(text: object) -> None:
+    """Refuse a VNC clipboard on a display that has none."""
+    vga = split(str(text), "type")
+    if vga.get("clipboard") == "vnc" and not re.match(r"std|cirrus|vmware|virtio|qxl", vga.get("type", "std")):
+        raise refuse(f"vga type {vga['type']} is not compatible with VNC clipboard")
+
+
+def check_machine(text: object) -> None:
+    """Refuse an IOMMU that the machine type does not have."""
+    machine = split(str(text), "type")
+    bits = machine.get("aw-bits")
+    if machine.get("viommu") == "intel":
+        if "q35" not in machine.get("type", ""):
+            raise refuse("to use Intel vIOMMU please set the machine type to q35")
+        if bits not in {None, "39", "48"}:
+            raise refuse("Intel vIOMMU supports only 39 or 48 bits as address width")
+    if bits and "viommu" not in machine:
+        raise refuse("cannot set aw-bits if no vIOMMU is configured")

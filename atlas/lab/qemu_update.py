@@ -11,6 +11,7 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list
 from atlas.lab.guest_devices import DRIVES, boot_order, is_cdrom, parse_drive, parse_net, print_boot, print_net
+from atlas.lab.guest_tags import check_tags, mac_prefix, normal_tags
 from atlas.lab.guests import (
     check_digest,
     check_lock,
@@ -28,12 +29,13 @@ from atlas.lab.qemu_options import (
     check_boot,
     check_bridges,
     check_device,
+    check_machine,
     check_options,
     check_ssh_keys,
+    check_vga,
     hashed,
     kept,
     known_option,
-    normal_tags,
     pinned_machine,
 )
 from atlas.lab.qemu_rules import drive_privileges
@@ -141,7 +143,7 @@ class Update:
             if waiting:
                 await qemu_pending.put_aside(self.call.lab, guest, text)
         elif key == "tags":
-            need_vm(self.call, self.vmid, None, "VM.Config.Options")
+            check_tags(self.call, self.vmid, text, "")
         elif re.fullmatch(r"net\d+", key):
             check_bridge(self.call, parse_net(text))
         check_device(self.call, self.vmid, None, key, text, "delete")
@@ -178,7 +180,7 @@ class Update:
             await self._set_drive(guest, key, str(value))
         else:
             self._check_value(guest, key, str(value))
-            guest.pending[key] = normal_tags(value) or " " if key == "tags" else kept(key, value)
+            guest.pending[key] = normal_tags(self.call.lab, value) or " " if key == "tags" else kept(key, value)
             if key == "ostype" and "machine" not in self.options:
                 machine = pinned_machine({**guest.config, "ostype": value})
                 if machine:
@@ -193,9 +195,13 @@ class Update:
                 check_device(self.call, self.vmid, None, key, str(old), "modify")
             check_device(self.call, self.vmid, None, key, text, "modify" if key.startswith("serial") else "set")
         elif key == "tags":
-            need_vm(self.call, self.vmid, None, "VM.Config.Options")
+            check_tags(self.call, self.vmid, old, text)
         elif re.fullmatch(r"net\d+", key) and old is not None:
             check_bridge(self.call, parse_net(str(old)))
+        elif key == "vga":
+            check_vga(text)
+        elif key == "machine":
+            check_machine(text)
         elif key == "boot":
             order = boot_order({"boot": text})
             check_boot(self.call, order, [*guest.config, *guest.pending, *self.options], self.delete)
@@ -259,7 +265,7 @@ def _prepare(call: Call) -> Update:
             raise fault(delete=f"unknown option '{key}'")
     check_syntax(call, options)
     for key in [key for key in options if re.fullmatch(r"net\d+", key)]:
-        options[key] = print_net(parse_net(str(options[key])))
+        options[key] = print_net(parse_net(str(options[key])), mac_prefix(call.lab))
     _check_hookscript(call, options)
     vmid = int(params["vmid"])
     check_options(call, vmid, None, [*delete, *options])

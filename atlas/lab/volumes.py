@@ -9,7 +9,7 @@ from dataclasses import dataclass
 FILE_TYPES = frozenset({"dir", "nfs", "cifs", "cephfs", "glusterfs", "btrfs"})
 CLOUDINIT_BYTES = 4 * 1024**2
 TPM_BYTES = 4 * 1024**2
-EFI_BYTES = 528 * 1024
+EFI_BYTES = {"2m": 128 * 1024, "4m": 528 * 1024}
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:iB)?")

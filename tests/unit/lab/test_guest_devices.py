@@ -1,12 +1,10 @@
-"""Property strings of drives, cards and mounts; the boot order; tags."""
+"""Property strings of drives, cards and mounts; the boot order."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from atlas.lab import guest_devices as gd
 
@@ -60,10 +58,3 @@ def test_the_cloudinit_drive_is_found_by_its_volume() -> None:
     config: dict[str, str | int] = {"ide0": "none,media=cdrom", "ide2": "a:1/vm-1-cloudinit.qcow2,media=cdrom"}
     assert gd.cloudinit_slot(config) == "ide2"
     assert gd.cloudinit_slot(config, "ide2") is None
-
-
-@given(st.lists(st.from_regex(r"[a-zA-Z][a-z0-9_-]{0,5}", fullmatch=True)))
-def test_tags_are_lower_case_sorted_and_each_there_once(tags: list[str]) -> None:
-    found = gd.unique_tags(" ;,".join(tags))
-    assert [t for t in found.split(";") if t] == sorted({t.lower() for t in tags})
-    assert gd.unique_tags(found) == found

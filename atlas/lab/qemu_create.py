@@ -131,7 +131,8 @@ def create(call: Call) -> object:
                 await task.spend(0.2 + (copy_seconds(size) if size else 0))
                 for slot, text in creation.options.items():
                     task.log(f"{slot}: successfully created disk '{text}'")
-                check_tags(call, vmid, None, options.get("tags"))
+                if "tags" in options:
+                    check_tags(call, vmid, None, options["tags"])
                 guest.config = _new_config(lab, options, creation.options)
         except BaseException as error:
             died = failure(lab, task, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 from atlas.lab.backend import AgentRefused, AgentSilent
@@ -142,7 +141,7 @@ async def exec_status(call: Call) -> object:
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text).decode("utf-8", "replace")
-    except binascii.Error:
+    except ValueError:  # also for texts beyond ASCII
         return text
 
 
@@ -182,6 +181,6 @@ async def file_write(call: Call) -> object:
 def _is_base64(text: str) -> bool:
     try:
         base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # also for texts beyond ASCII
         return False
     return True

@@ -55,8 +55,8 @@ def hosts(call: Call) -> dict[str, str]:
     name = call.params["node"]
     address = call.lab.node(name).network.get("vmbr0", {}).get("address", "127.0.1.1")
     text = "127.0.0.1 localhost.localdomain localhost\n" + f"{address} {name}.lab.example {name}\n"
-    data = _kept(call, "hosts", {"data": text})
-    return {"data": data["data"], "digest": digest(data)}
+    data = _kept(call, "hosts")
+    return {"data": data.get("data", text), "digest": digest(data)}
 
 
 @api("POST", "/nodes/{node}/hosts")

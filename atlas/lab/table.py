@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 Schema = dict[str, Any]
+Branch = dict[str | None, Any]  # the next part of a path; None for a placeholder, "/" for the template that ends here
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Table:
     def __init__(self, description: dict[str, dict[str, dict[str, Any]]]) -> None:
         self.description = description
         self._methods: dict[tuple[str, str], Method] = {}
-        self._tree: dict[str, Any] = {}
+        self._tree: Branch = {}
         for template in description:
             branch = self._tree
             for part in _parts(template):
-                branch = branch.setdefault("{}" if part.startswith("{") else part, {})
+                branch = branch.setdefault(None if part.startswith("{") else part, {})
             branch["/"] = template
 
     def method(self, verb: str, template: str) -> Method | None:
@@ -78,9 +79,9 @@ class Table:
             if part in branch and part != "/":
                 branch = branch[part]
                 continue
-            if "{}" not in branch:
+            if None not in branch:
                 return None
-            deeper = branch["{}"]
+            deeper = branch[None]
             rest = parts[index:]
             # A volume holds slashes of its own: it takes what is left.
             if deeper.get("/", "").endswith("/{volume}") and len(rest) > 1:
@@ -99,8 +100,8 @@ class Table:
         """Return the names of the fixed parts below a path, as its index lists them."""
         branch = self._tree
         for part in _parts(template):
-            branch = branch["{}" if part.startswith("{") else part]
-        return sorted(key for key in branch if key not in ("/", "{}"))
+            branch = branch[None if part.startswith("{") else part]
+        return sorted(key for key in branch if key not in ("/", None))
 
 
 def _parts(template: str) -> list[str]:

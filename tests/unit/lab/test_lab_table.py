@@ -41,7 +41,9 @@ def test_a_path_finds_its_template(path: str, template: str, values: dict[str, s
     assert load().route(path) == (template, values)
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/nodes/pve1/nothing", "/pools/a/b", "/version/deeper"])
+@pytest.mark.parametrize(
+    "path", ["/{}", "/nodes/{}/{}", "/nothing", "/nodes/pve1/nothing", "/pools/a/b", "/version/deeper"]
+)
 def test_other_paths_find_none(path: str) -> None:
     assert load().route(path) is None
 

@@ -69,7 +69,7 @@ def request(chance: random.Random, verb: str, template: str) -> tuple[str, dict[
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_noise_is_answered(tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, logger="atlas.lab.http")
-    chance = random.Random(seed)  # noqa: S311  a repeatable choice, no secret
+    chance = random.Random(seed)
     server = await serve(tmp_path, nodes=2, latency="instant")
     try:
         await _send_all(server, chance)

@@ -187,7 +187,7 @@ def prove_all(roles: Sequence[str], *, verbose: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(prog="python tests/tools/roles.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.roles", description=__doc__)
     parser.add_argument("roles", nargs="*", help="only these roles; left out: those without a proof")
     parser.add_argument("--all", action="store_true", help="prove again what is proved already")
     parser.add_argument("--check", action="store_true", help="only compare the roles with the records")

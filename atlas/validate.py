@@ -9,6 +9,7 @@ from atlas.diagnostics import Diagnostic, error, warning
 from atlas.instances import Instance, instances
 from atlas.spec import Guest, GuestDefaults, Stack, interface
 from atlas.units import GIB, format_size
+from atlas.versions import installs
 
 _LATER = {
     "ha": "high availability",
@@ -25,9 +26,10 @@ def validate(stack: Stack, site: GuestDefaults | None = None) -> list[Diagnostic
     found: list[Diagnostic] = []
     for number, guest in enumerate(stack.guests):
         path = f"guests[{number}]"
-        merged = next(i.guest for i in wanted if i.path == path)
+        first = next(i for i in wanted if i.path == path)
         for check in (_unsupported, _kind, _sizes, _network, _sense):
-            found.extend(check(path, guest, merged))
+            found.extend(check(path, guest, first.guest))
+        found.extend(installs(first)[1])
     found.extend(_twice(wanted))
     found.extend(_renames(stack, wanted))
     return found
@@ -178,10 +180,6 @@ def _sense(path: str, said: Guest, guest: Guest) -> Iterator[Diagnostic]:
     for i, mount in enumerate(mounts):
         if mount in mounts[:i] or mount == "/":
             yield error(f"{path}.mounts[{i}].path", f"{mount} is mounted already")
-    vms = [s.partition("@")[0] for s in guest.software]
-    for i, name in enumerate(vms):
-        if name in vms[:i]:
-            yield error(f"{path}.software[{i}]", f"`{name}` stands here twice", hint="keep one of them")
 
 
 def _twice(wanted: Sequence[Instance]) -> Iterator[Diagnostic]:

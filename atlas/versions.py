@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
-from atlas.configs.catalogue import Image, Software, Source, find_image, find_software, proved, software
+from atlas.configs.catalogue import Image, Software, Source, defaults, find_image, find_software, proved, software
 from atlas.diagnostics import Diagnostic, error, warning
 from atlas.instances import Instance
 
@@ -36,7 +36,7 @@ class Install:
 
 def image_of(instance: Instance) -> Image | None:
     """Return the catalogue's image of a guest; None where its template is not in the catalogue."""
-    named = instance.guest.image or instance.guest.template
+    named = instance.guest.image or instance.guest.template or defaults().image
     return find_image(named) if isinstance(named, str) else None
 
 

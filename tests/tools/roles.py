@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from atlas.ansible.configurator import Ansible
 from atlas.configs.catalogue import defaults, proofs, role_hash, software
 from atlas.events import Emitter, Event
@@ -42,18 +40,10 @@ def every_role() -> list[str]:
     return known + sorted(path.name for path in ROLES.iterdir() if path.is_dir() and path.name not in known)
 
 
-def unproved() -> Mapping[str, str]:
-    """Return the roles that cannot be proved on a test machine, with the reason."""
-    listed: dict[str, str] = yaml.safe_load((ROLES / "unproved.yaml").read_text())
-    return listed
-
-
 def lacking() -> list[str]:
     """Return the roles whose files are not those that were proved."""
     known = proofs()
-    return [
-        role for role in every_role() if role not in unproved() and known.get(role, {}).get("hash") != role_hash(role)
-    ]
+    return [role for role in every_role() if known.get(role, {}).get("hash") != role_hash(role)]
 
 
 def work(names: Sequence[str], address: str, folder: Path) -> Work:
@@ -144,16 +134,19 @@ def check() -> int:
     missing = lacking()
     for role in missing:
         say(f"role {role}: what is there was not proved; run `make roles`")
-    for role, reason in unproved().items():
-        say(f"role {role}: unproved, {reason}")
+    for entry in software().values():
+        for source in entry.sources:
+            if source.repository:
+                say(f"{entry.name} from {source.name}: unproved, its repository is outside the distribution")
     if not missing:
-        say(f"{len(every_role()) - len(unproved())} roles are proved on {IMAGE}")
+        say(f"{len(every_role())} roles are proved on {IMAGE}")
     return 1 if missing else 0
 
 
 def prove_all(roles: Sequence[str], *, verbose: bool) -> int:
     """Prove roles one after the other, each from the same saved state of a guest that has base."""
     from live import machines
+    from tools import package_repository
 
     problem = machines.why_not()
     if problem:
@@ -171,7 +164,11 @@ def prove_all(roles: Sequence[str], *, verbose: bool) -> int:
                     guest.load("base")
                 try:
                     with timed(role):
-                        proof = prove(names.get(role), guest, Path(folder) / role, verbose=verbose)
+                        own = Path(folder) / role
+                        if role == "repository":
+                            proof = package_repository.prove(guest, own, verbose=verbose)
+                        else:
+                            proof = prove(names.get(role), guest, own, verbose=verbose)
                 except NotProved as problem:
                     say(f"role {role}: NOT PROVED: {problem}")
                     failed += 1
@@ -195,11 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.check:
         return check()
-    provable = [role for role in every_role() if role not in unproved()]
-    unknown = set(chosen.roles) - set(provable)
+    unknown = set(chosen.roles) - set(every_role())
     if unknown:
-        parser.error(f"no such role, or it cannot be proved: {', '.join(sorted(unknown))}")
-    roles = chosen.roles or (provable if chosen.all else lacking())
+        parser.error(f"no such role: {', '.join(sorted(unknown))}")
+    roles = chosen.roles or (every_role() if chosen.all else lacking())
     return prove_all(roles, verbose=chosen.verbose) if roles else check()
 
 

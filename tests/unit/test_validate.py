@@ -78,7 +78,7 @@ def test_what_is_right_has_no_findings() -> None:
         "count": 3,
         "vmid": 200,
         "networks": [{"address": "10.0.0.11/24", "gateway": "10.0.0.1"}],
-        "software": ["nginx", "docker@27"],
+        "software": ["nginx", "docker"],
     }
     box = {"name": "box", "kind": "container", "swap": "512MiB", "mounts": [{"path": "/srv", "size": "8GiB"}]}
     assert found(web, box, memory="4GiB") == []

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import roles
+from tools import proving
+
+from atlas.configs.catalogue import proofs
 
 if TYPE_CHECKING:
     from live.machines import Guest
@@ -29,10 +31,10 @@ def guest() -> Iterator[Guest]:
 
 def test_base_and_nginx_change_nothing_the_second_time(guest: Guest, tmp_path: Path) -> None:
     for role, name in (("base", None), ("nginx", "nginx")):
-        proof = roles.prove(name, guest, tmp_path / role)
+        proof = proving.prove(name, guest, tmp_path / role)
         assert proof["changed"][0] > 0
         assert proof["changed"][1] == 0
-        assert proof["hash"] == roles.proofs()[role]["hash"]
+        assert proof["hash"] == proofs()[role]["hash"]
 
     told = guest.ssh("cat /etc/ansible/facts.d/atlas.fact", check=True).stdout
     assert json.loads(told)["software"] == {"nginx": "1.22"}

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import roles
+from tools import proving
 
 from atlas.configs.catalogue import role_files, role_hash
 
@@ -46,8 +46,8 @@ def prove(guest: Guest, folder: Path, *, verbose: bool = False) -> dict[str, Any
     made = guest.ssh(f"sudo sh -c {shlex.quote(_MAKE)}")
     fingerprint = made.stdout.strip()
     if made.returncode or len(fingerprint) != 40:
-        raise roles.NotProved(f"cannot make a repository: {made.stderr[-500:]}")
-    where = roles.bundle([], guest, folder)
+        raise proving.NotProved(f"cannot make a repository: {made.stderr[-500:]}")
+    where = proving.bundle([], guest, folder)
     for path, text in role_files("repository").items():
         target = where / "ansible" / "roles" / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,16 +62,16 @@ def prove(guest: Guest, folder: Path, *, verbose: bool = False) -> dict[str, Any
         }  # fmt: skip
         hosts = where / "ansible" / "host_vars"
         hosts.mkdir(exist_ok=True)
-        (hosts / f"{roles.GUEST}.yaml").write_text(json.dumps(values))
-        return roles.apply(where, folder / name, verbose)
+        (hosts / f"{proving.GUEST}.yaml").write_text(json.dumps(values))
+        return proving.apply(where, folder / name, verbose)
 
     refused = applied("wrong", repository_name="wrong", repository_fingerprint="0" * 40)
     if "was expected" not in str(refused.failed):
-        raise roles.NotProved(f"another key was not refused: {refused}")
+        raise proving.NotProved(f"another key was not refused: {refused}")
     first, second = applied("run-1"), applied("run-2")
     if first.failed or second.failed or second.changed:
-        raise roles.NotProved(first.failed or second.failed or f"the second run changed {second.changed} tasks")
+        raise proving.NotProved(first.failed or second.failed or f"the second run changed {second.changed} tasks")
     if guest.ssh("sudo apt-get -qq install atlas-hello && dpkg -s atlas-hello").returncode:
-        raise roles.NotProved("its package cannot be installed")
+        raise proving.NotProved("its package cannot be installed")
     changed = [first.changed, second.changed]
-    return {"hash": role_hash("repository"), "image": roles.IMAGE, "ok": second.ok, "changed": changed}
+    return {"hash": role_hash("repository"), "image": proving.IMAGE, "ok": second.ok, "changed": changed}

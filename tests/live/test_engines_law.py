@@ -1,0 +1,123 @@
+"""The law that ties the engines: on the same spec and cluster both plan the same changes, and then none."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.tfsite import TerraformSite
+
+from atlas.lab import control
+from atlas.plan import Plan
+
+pytestmark = [pytest.mark.provider, pytest.mark.slow, pytest.mark.usefixtures("provider")]
+
+SEEDS = int(os.environ.get("ATLAS_LAW_SEEDS", "3"))
+GUESTS = 6
+KEYS = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example.org",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAQBAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f two + three",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("lab")
+    yield control.start(folder, latency="instant")
+    control.stop(folder)
+
+
+@pytest.fixture
+def site(lab: dict[str, Any], tmp_path: Path) -> Iterator[TerraformSite]:
+    made = TerraformSite(tmp_path / "home", lab)
+    yield made
+    made.store.close()
+    made.sweep()
+
+
+def guest(chance: random.Random, number: int, kind: str, disks: int) -> dict[str, Any]:
+    """Return a guest of a kind whose attributes chance decides."""
+    pick = chance.choice
+    found: dict[str, Any] = {
+        "name": f"g{number}",
+        "kind": kind,
+        "memory": pick(["512MiB", "1GiB", "1536MiB"]),
+        "cpu": {"cores": pick([1, 2, 3])},
+        "disks": [{"size": pick(["4GiB", "5GiB"]) if i == 0 else "1GiB"} for i in range(disks)],
+        "networks": [
+            {"address": f"10.42.{10 + number}.{i + chance.randint(1, 3) * 10}/16", "vlan": pick([None, 5, 6])}
+            for i in range(pick([1, 2]))
+        ],
+        "tags": chance.sample(["x", "y", "z"], chance.randint(0, 2)),
+        "dns": pick([{}, {"servers": ["10.0.0.53"], "search": "example.org"}, {"servers": ["10.0.0.54", "10.0.0.53"]}]),
+        "start": {"on_boot": pick([True, False]), "order": pick([None, 1, 2])},
+        "protection": False,
+    }
+    if chance.random() < 0.5:
+        found["networks"][0]["gateway"] = "10.42.0.1"
+    if kind == "vm":
+        found["disks"][0] |= {flag: pick([True, False]) for flag in ("ssd", "discard", "iothread")}
+        found["cpu"] |= {"type": pick(["x86-64-v2-AES", "host"]), "sockets": pick([1, 2])}
+        found["user"] = {"name": pick(["ops", "admin"]), "ssh_keys": chance.sample(KEYS, chance.randint(0, 2))}
+        found["balloon"] = pick([None, "512MiB"])
+        found["machine"] = pick([None, "q35"])
+        found["networks"][0]["mtu"] = pick([None, 1400])
+        found["backup"] = pick([True, False])
+    else:
+        found["swap"] = pick([None, "256MiB"])
+        found["features"] = {"nesting": pick([True, False])}
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def specs(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a stack before and after: guests that change, some that go and come, one that is renamed."""
+    chance = random.Random(seed)  # noqa: S311  chance is no secret here
+    kinds = ["container" if n % 3 == 2 else "vm" for n in range(GUESTS)]
+    disks = [chance.randint(1, 2) if kind == "vm" else 1 for kind in kinds]
+    before = [guest(chance, n, kinds[n], disks[n]) for n in range(GUESTS - 1)]
+    after = [
+        guest(chance, n, kinds[n], chance.randint(disks[n], 2) if kinds[n] == "vm" else 1) for n in range(1, GUESTS)
+    ]
+    for old in before:
+        for new in after:
+            if old["name"] == new["name"] and int(new["disks"][0]["size"][0]) < int(old["disks"][0]["size"][0]):
+                new["disks"][0]["size"] = old["disks"][0]["size"]
+    after[0] |= {"name": "renamed", "renamed_from": after[0]["name"]}
+    return stack(before), stack(after)
+
+
+def stack(guests: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"metadata": {"name": "farm", "tags": ["law"]}, "defaults": {"image": "debian-12"}, "guests": guests}
+
+
+def said(plan: Plan) -> dict[str, Any]:
+    """Return what a plan holds over the spec's attributes."""
+    return {
+        c.key: (c.action.value, c.vmid, {a.path: (a.before, a.after) for a in c.attributes}, c.renamed_from)
+        for c in plan.changes
+    }
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_both_engines_plan_the_same_changes_and_none_after_the_other(site: TerraformSite, seed: int) -> None:
+    before, after = specs(seed)
+    first, second = ("api", "terraform") if seed % 2 else ("terraform", "api")
+    for spec, carrier, other in ((before, first, second), (after, second, first)):
+        plans = {}
+        for engine in (carrier, other):
+            site.use(engine)
+            plans[engine] = site.plan(spec)
+        assert said(plans[carrier][1]) == said(plans[other][1])
+        site.use(carrier)
+        work, plan = site.plan(spec)
+        assert plan.changes
+        site.carry_out(work, plan)
+        for engine in (other, carrier):
+            site.use(engine)
+            assert said(site.plan(spec)[1]) == {}, f"{engine} after {carrier}"
+        for lease in site.store.leases("test", "farm"):
+            assert not site.pending(lease.vmid)

@@ -148,7 +148,7 @@ def _vm(config: Mapping[str, Any]) -> dict[str, Value]:
         "cpu.sockets": int(config.get("sockets", 1)),
         "cpu.type": options(config.get("cpu", "kvm64"), "cputype").get("cputype"),
         "memory": int(memory),
-        "balloon": int(config["balloon"]) if "balloon" in config else None,
+        "balloon": int(config.get("balloon", 0)) or None,  # 0 is ballooning off, which has no size either
         "machine": options(config.get("machine", ""), "type").get("type"),
         "agent": flag(agent.get("enabled", 0)),
         "user.name": config.get("ciuser"),

@@ -94,6 +94,7 @@ def changes(
     if faults:
         raise TerraformError(
             f"Terraform's provider cannot do exactly what the spec asks: {faults[0].summary}"
+            + (f" ({faults[0].detail})" if faults[0].detail else "")
             + (f"; and {len(faults) - 1} more" if len(faults) > 1 else ""),
             "use --engine api for this stack, or change the spec",
             diagnostics=faults,
@@ -103,7 +104,9 @@ def changes(
 
 def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> Change | list[Diagnostic]:
     """Return the change of one guest, or why it is not the expected one."""
-    shown = list(plan.differences())
+    wanted = subject.wanted if subject else {}
+    # Where a new disk lies, say, if the spec leaves that open.
+    shown = [(p, b, a) for p, b, a in plan.differences() if b is not None or p in wanted or expected is None]
     if expected is None:
         if plan.action is Action.UPDATE and not shown:
             return []  # attributes of the provider alone (how it destroys, say), nothing of the guest

@@ -83,6 +83,16 @@ def forget(_: Kind, __: dict[str, Any]) -> bool:
     return False
 
 
+def renamed(key: str) -> Mend:
+    """Return what gives an instance another key: the guest was renamed by the other engine."""
+
+    def mends(_: Kind, instance: dict[str, Any]) -> bool:
+        instance["index_key"] = key
+        return True
+
+    return mends
+
+
 def imported(kind: Kind, instance: dict[str, Any]) -> bool:
     """Make an imported instance look like one that Terraform made itself.
 

@@ -96,15 +96,17 @@ class Workspace:
         state = {k.vmid: k for k in statefile.known(self.folder)}
         wrong: dict[str, statefile.Mend] = {}
         for s in subjects:
-            held = state.get(s.lease.vmid)
+            held, key = state.get(s.lease.vmid), s.renamed_from or s.key
             here = s.observed is not None and s.owner in (Owner.OURS, Owner.UNRECORDED)
             if held is not None and here and held.tainted:
                 wrong[held.key] = statefile.untaint
             elif held is not None and s.owner is Owner.OTHER:
                 wrong[held.key] = statefile.forget
+            elif held is not None and here and held.key not in (s.key, key):
+                wrong[held.key] = statefile.renamed(key)
             elif held is None and here and s.observed is not None:
-                self._import(s.observed.kind, s.renamed_from or s.key, f"{s.observed.node}/{s.lease.vmid}")
-                wrong[s.renamed_from or s.key] = statefile.imported
+                self._import(s.observed.kind, key, f"{s.observed.node}/{s.lease.vmid}")
+                wrong[key] = statefile.imported
         statefile.mend(self.folder, wrong)
 
     def _import(self, kind: Kind, key: str, id_: str) -> None:

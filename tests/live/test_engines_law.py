@@ -111,9 +111,11 @@ def apart(one: Plan, two: Plan) -> list[str]:
         if a is None or b is None or (a[0], a[1], a[3]) != (b[0], b[1], b[3]):
             found.append(f"{key}: {one.engine} {a}, {two.engine} {b}")
             continue
-        for path in sorted({*a[2], *b[2]}):
-            if a[2].get(path) != b[2].get(path):
-                found.append(f"{key} {path}: {one.engine} {a[2].get(path)}, {two.engine} {b[2].get(path)}")
+        found += [
+            f"{key} {path}: {one.engine} {a[2].get(path)}, {two.engine} {b[2].get(path)}"
+            for path in sorted({*a[2], *b[2]})
+            if a[2].get(path) != b[2].get(path)
+        ]
     return found
 
 

@@ -62,11 +62,17 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
         needed = instance.get("requires")
         if needed and given.get(needed) is None:
             errors[needed] = f"missing property required by '{name}'"
+        if isinstance(value, list) and instance.get("type", "string") == "string" and _is_list(instance):
+            value = ",".join(map(str, value))  # noqa: PLW2901  a parameter given more than once, as PVE still takes it
         _check_value(name, instance, value, errors)
         typed[name] = _typed(instance, value) if name not in errors else value
     if errors:
         raise PVEError(400, errors=errors)
     return typed
+
+
+def _is_list(schema: Schema) -> bool:
+    return str(schema.get("format", "")).endswith("-list")
 
 
 def _instance(schema: Schema, given: Mapping[str, Any]) -> Schema | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.errors import TerraformError
-from atlas.state import Kind
+from atlas.state import Attributes, Kind
 from atlas.terraform.table import KINDS
 
 NAME = "terraform.tfstate"
@@ -25,18 +25,25 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A guest that the state holds."""
+    """A guest that the state holds; `cloned`: the state says from what it was cloned."""
 
     key: str
     kind: Kind
     vmid: int
     tainted: bool
+    cloned: bool
 
 
 def known(folder: Path) -> tuple[Known, ...]:
     """Return the guests that the state in a folder holds; none where there is no state yet."""
     return tuple(
-        Known(str(i["index_key"]), kind, int(i["attributes"]["id"]), i.get("status") == "tainted")
+        Known(
+            str(i["index_key"]),
+            kind,
+            int(i["attributes"]["id"]),
+            i.get("status") == "tainted",
+            bool(i["attributes"].get("clone")),
+        )
         for kind, i in _guests(_load(folder))
     )
 
@@ -93,21 +100,37 @@ def renamed(key: str) -> Mend:
     return mends
 
 
-def imported(kind: Kind, instance: dict[str, Any]) -> bool:
-    """Make an imported instance look like one that Terraform made itself.
+def imported(observed: Attributes) -> Mend:
+    """Return what makes an imported instance look like one that Terraform made itself.
 
-    An import sets the provider's defaults where the cluster holds no value, and takes over blocks that the bundle does
-    not speak of; both would be planned as changes, and some of those reboot the guest.
+    An import leaves out what is as the provider has it by default; it would be planned as an addition, and some of those
+    reboot the guest.
+
+    Args:
+        observed: What the guest shows.
     """
-    values = instance["attributes"]
-    if kind == "container":
-        values |= {"vm_id": int(values["id"]), **_TIMES}
+
+    def mends(kind: Kind, instance: dict[str, Any]) -> bool:
+        values = instance["attributes"]
+        if kind == "container":
+            values |= {"vm_id": int(values["id"]), **_TIMES}
+            return True
+        values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}
+        for agent in values.get("agent") or ():
+            agent["wait_for_ip"] = [{"disabled": True, "ipv4": False, "ipv6": False}]
+        values["memory"] = values.get("memory") or [_MEMORY]
+        values["cpu"] = values.get("cpu") or [_CPU]
+        if observed.get("tpm") and not values.get("tpm_state"):
+            values["tpm_state"] = [{"datastore_id": observed.get("tpm.storage"), "version": "v2.0"}]
         return True
-    values |= {name: [] for name in _UNSPOKEN if values.get(name)}
-    values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}
-    values["clone"] = [{"datastore_id": "", "full": True, "node_name": "", "retries": 1, "vm_id": 0}]
-    for agent in values.get("agent") or ():
-        agent["wait_for_ip"] = [{"disabled": True, "ipv4": False, "ipv6": False}]
+
+    return mends
+
+
+def whole(kind: Kind, instance: dict[str, Any]) -> bool:
+    """Let the provider read all of a VM: of what it cloned itself it reads only what was in the state before."""
+    if kind == "vm":
+        instance["attributes"]["clone"] = []
     return True
 
 
@@ -120,10 +143,11 @@ _TIMES = {
 }
 """The provider's defaults; an import leaves them out, and a delete would then have no time at all."""
 
-_UNSPOKEN = (
-    "amd_sev", "audio_device", "cdrom", "hostpci", "numa", "operating_system", "rng", "serial_device", "smbios",
-    "usb", "vga", "virtiofs", "watchdog",
-)  # fmt: skip
+_MEMORY = {"dedicated": 512, "floating": 0, "hugepages": "", "keep_hugepages": False, "shared": 0}
+_CPU = {
+    "affinity": "", "architecture": "", "cores": 1, "flags": [], "hotplugged": 0, "limit": 0, "numa": False,
+    "sockets": 1, "type": "qemu64", "units": 0,
+}  # fmt: skip
 
 
 def back_up(folder: Path) -> None:

@@ -106,7 +106,9 @@ class Workspace:
                 wrong[held.key] = statefile.renamed(key)
             elif held is None and here and s.observed is not None:
                 self._import(s.observed.kind, key, f"{s.observed.node}/{s.lease.vmid}")
-                wrong[key] = statefile.imported
+                wrong[key] = statefile.imported(s.observed.attributes)
+            elif held is not None and held.cloned:
+                wrong[held.key] = statefile.whole
         statefile.mend(self.folder, wrong)
 
     def _import(self, kind: Kind, key: str, id_: str) -> None:

@@ -138,7 +138,11 @@ resource "proxmox_virtual_environment_vm" "guests" {
   }
 
   lifecycle {
-    # Every field of `clone` would replace the guest, so that a rebuilt template would replace the fleet.
-    ignore_changes = [clone]
+    ignore_changes = [
+      clone, # every field of it would replace the guest, so that a rebuilt template would replace the fleet
+      # What the spec does not speak of is left as it is.
+      acpi, amd_sev, audio_device, boot_order, cdrom, hook_script_file_id, hostpci, hotplug, keyboard_layout,
+      kvm_arguments, numa, operating_system, rng, serial_device, smbios, tablet_device, usb, vga, virtiofs, watchdog,
+    ]
   }
 }

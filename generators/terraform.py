@@ -139,6 +139,17 @@ def _address(network: Mapping[str, Any]) -> dict[str, Any]:
     return {"family": family, "address": address, "gateway": network.get("gateway")}
 
 
+def _left_behind(config: Mapping[str, Any], cards: int) -> list[dict[str, Any]]:
+    """Return the addresses of network cards that are gone: the provider never takes them away, so they are stated."""
+    found = []
+    while f"ipconfig{cards + len(found)}" in config:
+        parts = dict(p.partition("=")[::2] for p in str(config[f"ipconfig{cards + len(found)}"]).split(","))
+        address, gateway = parts.get("ip") or parts.get("ip6"), parts.get("gw") or parts.get("gw6")
+        family = "ipv4" if "ip" in parts else "ipv6"
+        found.append({"family": family, "address": address, "gateway": gateway})
+    return found
+
+
 def _vm(subject: Subject, work: Work) -> dict[str, Any]:
     values, config, template = target(subject, work), model(subject, work), source(subject, work)
     disks = _disks(subject, values, config)
@@ -148,6 +159,7 @@ def _vm(subject: Subject, work: Work) -> dict[str, Any]:
     proven = template is not None and bool(template.attributes.get("agent"))
     return {
         **common,
+        "addresses": [*common["addresses"], *_left_behind(config, len(common["addresses"]))],
         "node": _node(subject),
         "migrate": "node" in subject.wanted,
         "sockets": values.get("cpu.sockets", 1),

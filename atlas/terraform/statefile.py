@@ -103,8 +103,8 @@ def renamed(key: str) -> Mend:
 def imported(observed: Attributes) -> Mend:
     """Return what makes an imported instance look like one that Terraform made itself.
 
-    An import leaves out what is as the provider has it by default; it would be planned as an addition, and some of those
-    reboot the guest.
+    An import leaves out what is as the provider has it by default; it would be planned as an addition, and some of
+    those reboot the guest.
 
     Args:
         observed: What the guest shows.

@@ -148,7 +148,8 @@ def _networks(values: Mapping[str, Any], block: str) -> dict[str, Value]:
         }
         mac = found[f"networks[{i}].mac"]
         found[f"networks[{i}].mac"] = mac.upper() if isinstance(mac, str) else None
-    for i, ip in enumerate(_at(values, "initialization.0.ip_config") or ()):
+    cards = len(values.get(block) or ())  # the address of a card that is gone may stay behind, and means nothing
+    for i, ip in enumerate((_at(values, "initialization.0.ip_config") or ())[:cards]):
         family = _at(ip or {}, "ipv4.0") or _at(ip or {}, "ipv6.0") or {}
         found[f"networks[{i}].address"] = family.get("address") or None
         found[f"networks[{i}].gateway"] = family.get("gateway") or None
@@ -165,7 +166,9 @@ def _at(values: Any, path: str) -> Any:
 
 
 def _plain(value: Any) -> Value:
-    return tuple(value) or None if isinstance(value, list) else None if value == "" else value
+    if isinstance(value, str):
+        return value.strip() or None
+    return (tuple(value) or None) if isinstance(value, list) else value
 
 
 def _list(value: Value, *, ordered: bool) -> Value:

@@ -128,7 +128,7 @@ def test_nothing_needs_ssh_to_a_node_or_holds_a_secret() -> None:
         "proxmox_virtual_environment_file",
         "idmap",
         "password",
-        "hook_script",
+        "hook_script_file_id =",
     ):
         assert word not in text.replace("template_file_id =", "")
 

@@ -141,7 +141,7 @@ def _address(network: Mapping[str, Any]) -> dict[str, Any]:
 
 def _left_behind(config: Mapping[str, Any], cards: int) -> list[dict[str, Any]]:
     """Return the addresses of network cards that are gone: the provider never takes them away, so they are stated."""
-    found = []
+    found: list[dict[str, Any]] = []
     while f"ipconfig{cards + len(found)}" in config:
         parts = dict(p.partition("=")[::2] for p in str(config[f"ipconfig{cards + len(found)}"]).split(","))
         address, gateway = parts.get("ip") or parts.get("ip6"), parts.get("gw") or parts.get("gw6")

@@ -25,26 +25,31 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A guest that the state holds; `cloned`: the state says from what it was cloned."""
+    """A guest that the state holds, with its disks' interfaces; `cloned`: the state says from what it was cloned."""
 
     key: str
     kind: Kind
     vmid: int
     tainted: bool
     cloned: bool
+    disks: frozenset[str]
 
 
 def known(folder: Path) -> tuple[Known, ...]:
     """Return the guests that the state in a folder holds; none where there is no state yet."""
-    return tuple(
-        Known(
-            str(i["index_key"]),
-            kind,
-            int(i["attributes"]["id"]),
-            i.get("status") == "tainted",
-            bool(i["attributes"].get("clone")),
-        )
-        for kind, i in _guests(_load(folder))
+    return tuple(_known(kind, i) for kind, i in _guests(_load(folder)))
+
+
+def _known(kind: Kind, i: Mapping[str, Any]) -> Known:
+    values = i["attributes"]
+    disks = frozenset(str(d["interface"]) for d in values.get("disk") or () if kind == "vm")
+    return Known(
+        str(i["index_key"]),
+        kind,
+        int(values["id"]),
+        tainted=i.get("status") == "tainted",
+        cloned=bool(values.get("clone")),
+        disks=disks,
     )
 
 
@@ -128,9 +133,9 @@ def imported(observed: Attributes) -> Mend:
 
 
 def whole(kind: Kind, instance: dict[str, Any]) -> bool:
-    """Let the provider read all of a VM: of what it cloned itself it reads only what was in the state before."""
+    """Let the provider read all of a VM: of what it cloned, and of disks, it reads only what the state had before."""
     if kind == "vm":
-        instance["attributes"]["clone"] = []
+        instance["attributes"] |= {"clone": [], "disk": []}
     return True
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from atlas.compare import Subject
 from atlas.errors import ApprovalRefused, TerraformError
 from atlas.generators.hcl import hcl
+from atlas.generators.target import disk_slots
 from atlas.generators.terraform import ADDRESSES, PROVIDER
 from atlas.ownership import Owner
-from atlas.state import Kind
+from atlas.state import Kind, Observed
 from atlas.terraform import detached, program, statefile
 from atlas.terraform.program import Program
 
@@ -107,7 +108,7 @@ class Workspace:
             elif held is None and here and s.observed is not None:
                 self._import(s.observed.kind, key, f"{s.observed.node}/{s.lease.vmid}")
                 wrong[key] = statefile.imported(s.observed.attributes)
-            elif held is not None and held.cloned:
+            elif held is not None and (held.cloned or (s.observed and held.disks != _interfaces(s.observed))):
                 wrong[held.key] = statefile.whole
         statefile.mend(self.folder, wrong)
 
@@ -155,6 +156,10 @@ class Workspace:
             process = detached.attach(box / "p")
             if process is None or process.fate() != "running":
                 shutil.rmtree(box, ignore_errors=True)
+
+
+def _interfaces(observed: Observed) -> frozenset[str]:
+    return frozenset(disk_slots(observed.config).values() if observed.kind == "vm" else ())
 
 
 def address(kind: Kind, key: str) -> str:

@@ -119,6 +119,8 @@ def imported(observed: Attributes) -> Mend:
         values = instance["attributes"]
         if kind == "container":
             values |= {"vm_id": int(values["id"]), **_TIMES}
+            values["memory"] = values.get("memory") or [{"dedicated": 512, "swap": 0}]
+            values["cpu"] = values.get("cpu") or [{"architecture": "amd64", "cores": 1, "limit": 0, "units": 0}]
             return True
         values |= {"delete_unreferenced_disks_on_destroy": False, "purge_on_destroy": True, "reboot_after_update": True}
         for agent in values.get("agent") or ():

@@ -75,7 +75,7 @@ def guest(chance: random.Random, number: int, kind: str, disks: int) -> dict[str
 
 def specs(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a stack before and after: guests that change, some that go and come, one that is renamed."""
-    chance = random.Random(seed)  # noqa: S311  chance is no secret here
+    chance = random.Random(seed)
     kinds = ["container" if n % 3 == 2 else "vm" for n in range(GUESTS)]
     disks = [chance.randint(1, 2) if kind == "vm" else 1 for kind in kinds]
     before = [guest(chance, n, kinds[n], disks[n]) for n in range(GUESTS - 1)]

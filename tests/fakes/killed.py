@@ -17,7 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fakes.site import CLUSTER, KEY, Site
+from fakes.site import KEY, Site
+from fakes.where import CLUSTER
 
 from atlas.instances import instances
 from atlas.ports import Entry, Journal, Work

@@ -1,12 +1,16 @@
-"""A site for tests: a lab, a store and the api engine, with what the runs do around an engine in a few lines."""
+"""A site for tests: a cluster, a store and the api engine, with what the runs do around an engine in a few lines."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
+import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from fakes.where import CLUSTER, lacking, profile_of
 
 from atlas.configs.catalogue import images
 from atlas.errors import ApiRefused
@@ -19,13 +23,13 @@ from atlas.ports import Run, Work
 from atlas.proxmox.client import Client
 from atlas.proxmox.engine import ApiEngine
 from atlas.proxmox.facts import PveCluster
-from atlas.settings import AddressPool
-from atlas.sources import find_archive, find_template
+from atlas.sources import find_archive, find_image, find_template
 from atlas.spec import Stack
+from atlas.state import Observed, State
 from atlas.store.sqlite import SqliteStore
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDIhzP0bBbTxAEOuvr6DoaIeyG3Ko6B7gMm1XAKlbVWn atlas"
-CLUSTER = "test"
+BOOT_SECONDS = 300.0
 
 
 class Site:
@@ -33,12 +37,15 @@ class Site:
 
     Args:
         home: Where the store lies.
-        status: What the lab says of itself: `url`, `token`, `ca_file`.
+        status: What `where.cluster` says: `url`, `token`, `ca_file`, and a site's own `profile`.
+        vmids: The VMIDs to use in a lab; a site's profile says its own.
     """
 
     def __init__(self, home: Path, status: Mapping[str, Any], vmids: tuple[int, int] = (10_000, 10_999)) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.home, self.status, self.vmids = home, dict(status), vmids
+        self.home, self.status = home, dict(status)
+        self.profile = profile_of(status, vmids)
+        self.vmids = self.profile.vmids
         self.client = Client(status["url"], status["token"], ca_file=Path(status["ca_file"]))
         self.cluster = PveCluster(CLUSTER, self.client)
         self.store = SqliteStore(home)
@@ -51,7 +58,7 @@ class Site:
         destroy = spec is None
         name = stack if spec is None else str(spec["metadata"]["name"])
         parsed = None if spec is None else Stack.model_validate(spec)
-        wanted = () if parsed is None else instances(parsed)
+        wanted = () if parsed is None else instances(parsed, self.profile.defaults)
         renames = {
             i.key: f"{i.guest.renamed_from}{i.key[len(i.group) :]}" for i in wanted if i.guest.renamed_from is not None
         }
@@ -69,7 +76,7 @@ class Site:
             terms = Terms(
                 name,
                 self.vmids,
-                [AddressPool(network="10.42.0.0/24", first="10.42.0.10", gateway="10.42.0.1")],
+                self.profile.pools,
                 nodes,
                 {i.key: self._origin(i.guest, state, nodes[i.key]) for i in wanted},
                 self.cluster.vmid_free,
@@ -83,15 +90,51 @@ class Site:
         own = self.store.installation()
         return Work(name, own, KEY, wanted, leases, applied, state, folder, renames, destroy)
 
-    def _origin(self, guest: Any, state: Any, node: str) -> Origin:
+    def _origin(self, guest: Any, state: State, node: str) -> Origin:
         if guest.kind == "container":
-            image = images()["debian-12"]
-            volid = find_archive(state, image, node)
-            assert volid, "the cluster has no archive"
-            return Origin(volid, node)
-        template = find_template(state, guest.template or guest.image)
-        assert template, "the cluster has no such template"
+            volid = find_archive(state, images()["debian-12"], node)
+            if volid is None:
+                lacking("archive to make containers from")
+            return Origin(str(volid), node)
+        template = find_template(state, guest.template) if guest.template else self._image(guest.image, state)
+        if template is None:
+            lacking(f"template for {guest.template or guest.image}")
         return Origin(str(template.vmid), template.node)
+
+    def _image(self, name: str, state: State) -> Observed | None:
+        return find_image(state, images()[name], self.profile.images)
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that are online."""
+        return tuple(n.name for n in self.cluster.look().nodes.values() if n.online)
+
+    @cached_property
+    def template(self) -> Observed:
+        """The template of most tests."""
+        found = self._image("debian-12", self.cluster.look())
+        return found if found is not None else lacking("template for debian-12")
+
+    @cached_property
+    def storages(self) -> tuple[str, ...]:
+        """The storages for guests' disks beside the template; the template's own is the first."""
+        rows = self.client.get("nodes", self.template.node, "storage", content="images", enabled=1)
+        own = str(self.template.attributes["disks[0].storage"])
+        return own, *sorted(r["storage"] for r in rows if r["active"] and r["storage"] != own)
+
+    @property
+    def other_storage(self) -> str:
+        """A storage for guests' disks that is not the template's; the test is skipped where there is none."""
+        return self.storages[1] if len(self.storages) > 1 else lacking("second storage for disks beside the template")
+
+    def node(self, number: int) -> str:
+        """Return the nth node, counted from 1; the test is skipped where there are not as many."""
+        return self.nodes[number - 1] if number <= len(self.nodes) else lacking(f"{number} nodes")
+
+    def clone(self, newid: int, name: str) -> None:
+        """Clone the template as others do, not ATLAS."""
+        at = ("nodes", self.template.node, "qemu", self.template.vmid)
+        self.task(self.client.post(*at, "clone", newid=newid, name=name, full=0))
 
     def plan(self, spec: Mapping[str, Any] | None, stack: str = "") -> tuple[Work, Plan]:
         """Plan a spec, or the end of a stack, and store the plan."""
@@ -104,8 +147,11 @@ class Site:
         return work, plan
 
     def apply(self, spec: Mapping[str, Any] | None, stack: str = "") -> Plan:
-        """Plan and carry out."""
+        """Plan and carry out, once the guests that are rebooted for it have booted, as after a run they have."""
         work, plan = self.plan(spec, stack)
+        for change in plan.changes:
+            if change.reboots:
+                self.booted(change.vmid)
         self.carry_out(work, plan)
         return plan
 
@@ -142,26 +188,48 @@ class Site:
         status = self.client.get("nodes", row["node"], row["type"], vmid, "status", "current")
         return bool(status["status"] == "running")
 
+    def booted(self, vmid: int) -> None:
+        """Wait until a running guest's agent answers: before that, nobody in it hears that it shall go down."""
+        row = self.cluster.row(vmid)
+        assert row is not None
+        if row["type"] != "qemu" or not self.running(vmid):
+            return
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            try:
+                self.client.post("nodes", row["node"], "qemu", vmid, "agent", "ping")
+            except ApiRefused:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
     def vmids_there(self) -> set[int]:
-        """Return the VMIDs of all guests that are no templates."""
+        """Return the VMIDs in the tests' range that are taken by guests, not by templates."""
         rows = self.client.get("cluster", "resources", type="vm")
-        return {int(r["vmid"]) for r in rows if not r.get("template")}
+        first, last = self.vmids
+        return {int(r["vmid"]) for r in rows if not r.get("template") and first <= int(r["vmid"]) <= last}
+
+    def volumes(self) -> set[str]:
+        """Return the volumes for guests' disks on every node that sees them."""
+        at = ((node, storage) for node in self.nodes for storage in self.storages)
+        return {f"{n} {r['volid']}" for n, s in at for r in self.client.get("nodes", n, "storage", s, "content")}
 
     def sweep(self) -> None:
         """Delete every guest in the test's range."""
         for vmid in self.vmids_there():
-            if self.vmids[0] <= vmid <= self.vmids[1]:
-                row = self.cluster.row(vmid)
-                assert row is not None
-                at = ("nodes", row["node"], row["type"], vmid)
-                try:
-                    self.client.put(*at, "config", protection=0)
-                    if self.running(vmid):
-                        self.task(self.client.post(*at, "status", "stop"))
-                    self.task(self.client.delete(*at))
-                except ApiRefused as refused:
-                    if "does not exist" not in refused.reason:
-                        raise
+            row = self.cluster.row(vmid)
+            assert row is not None
+            at = ("nodes", row["node"], row["type"], vmid)
+            try:
+                self.client.put(*at, "config", protection=0)
+                if self.running(vmid):
+                    self.task(self.client.post(*at, "status", "stop"))
+                self.task(self.client.delete(*at))
+            except ApiRefused as refused:
+                if "does not exist" not in refused.reason:
+                    raise
 
     def task(self, upid: str | None) -> None:
         """Wait for a task."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fakes.site import CLUSTER, Site
+from fakes.site import Site
+from fakes.where import CLUSTER
 
 from atlas.events import Emitter
 from atlas.generators.writer import write_bundle
 from atlas.plan import Plan, bundle_hashes
 from atlas.ports import Run, Work
 from atlas.proxmox.engine import ApiEngine
-from atlas.settings import Profile, TokenSource
 from atlas.terraform.engine import TerraformEngine
 
 
@@ -25,14 +24,7 @@ class TerraformSite(Site):
 
     def __init__(self, home: Path, status: Mapping[str, Any], vmids: tuple[int, int] = (10_000, 10_999)) -> None:
         super().__init__(home, status, vmids)
-        os.environ["ATLAS_TEST_TOKEN"] = status["token"]
-        profile = Profile(
-            name=CLUSTER,
-            endpoint=status["url"],
-            token=TokenSource(env="ATLAS_TEST_TOKEN"),
-            ca_file=Path(status["ca_file"]),
-        )
-        self.terraform = TerraformEngine(profile, self.cluster, home, self.reboot, patience=30)
+        self.terraform = TerraformEngine(self.profile, self.cluster, home, self.reboot, patience=30)
         self.api: ApiEngine = self.engine
         self.use("terraform")
 

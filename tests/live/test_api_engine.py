@@ -1,4 +1,4 @@
-"""The api engine against a lab: plan, apply, change, rename, count, containers, destroy."""
+"""The api engine against a lab or a site of yours: plan, apply, change, rename, count, containers, destroy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 from fakes.site import KEY, Site
+from fakes.where import cluster
 
 from atlas.errors import PartlyDone, SpecError, StalePlan
-from atlas.lab import control
 from atlas.plan import Action
 from atlas.proxmox.client import Client
 
@@ -19,8 +19,8 @@ from atlas.proxmox.client import Client
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("lab")
-    yield control.start(folder, latency="fast")
-    control.stop(folder)
+    with cluster(folder, latency="fast") as status:
+        yield status
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_a_stack_is_made_as_wanted_and_the_second_plan_is_empty(site: Site) -> N
         assert config["name"] == lease.key
         assert config["description"].strip() == f"atlas:{site.store.installation()}:farm:{lease.vmid}"
         assert config["scsi0"].endswith("size=4G")
-        assert config["ipconfig0"] == f"ip={lease.addresses[0]},gw=10.42.0.1"
+        assert config["ipconfig0"] == f"ip={lease.addresses[0]}" + (
+            f",gw={lease.gateways[0]}" if lease.gateways[0] else ""
+        )
         assert lease.macs[0] in config["net0"]
         assert config["tags"] == "atlas;test"
         assert str(config["ciupgrade"]) == "0"
@@ -79,20 +81,20 @@ def test_memory_changes_in_place_with_a_reboot(site: Site) -> None:
 def test_disks_grow_are_added_moved_and_detached(site: Site) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
-    grown = spec({"name": "a", "disks": [{"size": "6GiB"}, {"size": "2GiB", "storage": "local-lvm"}]})
+    grown = spec({"name": "a", "disks": [{"size": "6GiB"}, {"size": "2GiB", "storage": site.other_storage}]})
     site.apply(grown)
     config = site.config(lease.vmid)
     assert config["scsi0"].endswith("size=6G")
-    assert config["scsi1"].startswith("local-lvm:")
+    assert config["scsi1"].startswith(f"{site.other_storage}:")
     assert config["scsi1"].endswith("size=2G")
     assert site.plan(grown)[1].changes == ()
-    moved = spec({"name": "a", "disks": [{"size": "6GiB", "storage": "local-lvm"}]})
+    moved = spec({"name": "a", "disks": [{"size": "6GiB", "storage": site.other_storage}]})
     plan = site.apply(moved)
     assert any("kept" in note for note in plan.changes[0].notes)
     config = site.config(lease.vmid)
-    assert config["scsi0"].startswith("local-lvm:")
+    assert config["scsi0"].startswith(f"{site.other_storage}:")
     assert "scsi1" not in config
-    assert config["unused0"].startswith("local-lvm:")
+    assert config["unused0"].startswith(f"{site.other_storage}:")
     assert site.plan(moved)[1].changes == ()
     with pytest.raises(SpecError):
         site.plan(spec({"name": "a", "disks": [{"size": "5GiB"}]}))
@@ -145,21 +147,26 @@ def test_networks_tags_and_power_are_set_right(site: Site) -> None:
 
 def test_a_template_on_another_node_with_local_disks(site: Site) -> None:
     wanted = spec(
-        {"name": "far", "template": 9002, "node": "pve3", "disks": [{"size": "4GiB", "storage": "local-lvm"}]}
+        {
+            "name": "far",
+            "template": "debian-12-local",
+            "node": site.node(3),
+            "disks": [{"size": "4GiB", "storage": site.other_storage}],
+        }
     )
     site.apply(wanted)
     (lease,) = site.store.leases("test", "farm")
-    assert site.cluster.row(lease.vmid)["node"] == "pve3"  # type: ignore[index]  # it was just made
-    assert site.config(lease.vmid)["scsi0"].startswith("local-lvm:")
+    assert site.cluster.row(lease.vmid)["node"] == site.node(3)  # type: ignore[index]  # it was just made
+    assert site.config(lease.vmid)["scsi0"].startswith(f"{site.other_storage}:")
     assert site.plan(wanted)[1].changes == ()
 
 
 def test_a_linked_clone_and_a_template_on_shared_storage_for_another_node(site: Site) -> None:
-    wanted = spec({"name": "l", "clone": "linked", "node": "pve2"}, {"name": "f", "node": "pve3"})
+    wanted = spec({"name": "l", "clone": "linked", "node": site.node(2)}, {"name": "f", "node": site.node(3)})
     site.apply(wanted)
     leases = {x.key: x for x in site.store.leases("test", "farm")}
-    assert "base-9000" in site.config(leases["l"].vmid)["scsi0"]
-    assert {k: site.cluster.row(x.vmid)["node"] for k, x in leases.items()} == {"l": "pve2", "f": "pve3"}  # type: ignore[index]  # just made
+    assert f"base-{site.template.vmid}" in site.config(leases["l"].vmid)["scsi0"]
+    assert {k: site.cluster.row(x.vmid)["node"] for k, x in leases.items()} == {"l": site.node(2), "f": site.node(3)}  # type: ignore[index]  # just made
     assert site.plan(wanted)[1].changes == ()
 
 
@@ -210,20 +217,12 @@ def test_a_container_is_made_changed_and_deleted(site: Site) -> None:
 
 def test_destroy_leaves_the_lab_as_it_was(site: Site) -> None:
     before = site.vmids_there()
-    volumes = _volumes(site)
+    volumes = site.volumes()
     site.apply(spec({"name": "a", "count": 3}))
     site.apply(None, "farm")
     assert site.vmids_there() == before
-    assert _volumes(site) == volumes
+    assert site.volumes() == volumes
     assert not site.store.leases("test", "farm")
-
-
-def _volumes(site: Site) -> set[str]:
-    found: set[str] = set()
-    for storage in ("shared-nfs", "local-lvm"):
-        for node in site.status["nodes"]:
-            found |= {f"{node} {r['volid']}" for r in site.client.get("nodes", node, "storage", storage, "content")}
-    return found
 
 
 def test_what_changed_since_the_plan_is_refused(site: Site) -> None:
@@ -239,10 +238,10 @@ def test_what_changed_since_the_plan_is_refused(site: Site) -> None:
 
 def test_a_guest_of_others_under_our_vmid_is_left_alone(site: Site) -> None:
     work, plan = site.plan(spec({"name": "a"}))
-    site.task(site.client.post("nodes", "pve1", "qemu", 9000, "clone", newid=10_000, name="theirs", full=0))
+    site.clone(site.vmids[0], "theirs")
     with pytest.raises(StalePlan, match="not ours"):
         site.carry_out(work, plan)
-    assert site.config(10_000)["name"] == "theirs"
+    assert site.config(site.vmids[0])["name"] == "theirs"
 
 
 def test_one_guest_that_fails_does_not_keep_others(site: Site) -> None:
@@ -254,38 +253,44 @@ def test_one_guest_that_fails_does_not_keep_others(site: Site) -> None:
     assert [e.guest for e in failed] == ["b"]
 
 
-RICH = {
-    "name": "rich",
-    "node": "pve2",
-    "cpu": {"cores": 2, "sockets": 2, "type": "host"},
-    "memory": "2GiB",
-    "balloon": "1GiB",
-    "machine": "q35",
-    "efi": {"storage": "shared-nfs", "secure_boot": True},
-    "tpm": {"storage": "shared-nfs"},
-    "disks": [
-        {"size": "4GiB", "ssd": True, "discard": True, "iothread": True, "storage": "shared-nfs"},
-        {"size": "1GiB", "bus": "virtio", "storage": "local-lvm"},
-        {"size": "1536MiB", "bus": "sata", "storage": "shared-nfs"},
-    ],
-    "networks": [
-        {"bridge": "vmbr0", "vlan": 20, "mtu": 1400, "address": "10.42.0.50/24", "gateway": "10.42.0.1"},
-        {"bridge": "vmbr0", "address": "fd00::5/64", "gateway": "fd00::1"},
-        {"bridge": "vmbr0", "address": "dhcp"},
-    ],
-    "dns": {"servers": ["10.42.0.1", "10.42.0.2"], "search": "example.org"},
-    "user": {"name": "me", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMAf+/x0 me@home = a b"]},
-    "start": {"on_boot": False, "order": 3},
-    "tags": ["x", "y"],
-    "pool": "ours",
-    "backup": False,
-    "protection": True,
-}
+KEYS = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMAf+/x0 me@home = a b"]
+
+
+def rich_guest(site: Site) -> dict[str, Any]:
+    """Return a guest with every attribute."""
+    return {
+        "name": "rich",
+        "node": site.node(2),
+        "cpu": {"cores": 2, "sockets": 2, "type": "host"},
+        "memory": "2GiB",
+        "balloon": "1GiB",
+        "machine": "q35",
+        "efi": {"storage": site.storages[0], "secure_boot": True},
+        "tpm": {"storage": site.storages[0]},
+        "disks": [
+            {"size": "4GiB", "ssd": True, "discard": True, "iothread": True, "storage": site.storages[0]},
+            {"size": "1GiB", "bus": "virtio", "storage": site.other_storage},
+            {"size": "1536MiB", "bus": "sata", "storage": site.storages[0]},
+        ],
+        "networks": [
+            {"bridge": "vmbr0", "vlan": 20, "mtu": 1400, "address": "10.42.0.50/24", "gateway": "10.42.0.1"},
+            {"bridge": "vmbr0", "address": "fd00::5/64", "gateway": "fd00::1"},
+            {"bridge": "vmbr0", "address": "dhcp"},
+        ],
+        "dns": {"servers": ["10.42.0.1", "10.42.0.2"], "search": "example.org"},
+        "user": {"name": "me", "ssh_keys": KEYS},
+        "start": {"on_boot": False, "order": 3},
+        "tags": ["x", "y"],
+        "pool": "ours",
+        "backup": False,
+        "protection": True,
+    }
 
 
 @pytest.fixture
 def pool(site: Site) -> Iterator[str]:
-    root = Client(site.status["url"], site.status["tokens"]["root@pam!lab"], ca_file=Path(site.status["ca_file"]))
+    token = site.status.get("tokens", {}).get("root@pam!lab", site.status["token"])  # a site's own token may do it
+    root = Client(site.status["url"], token, ca_file=Path(site.status["ca_file"]))
     for name in ("ours", "other"):
         root.post("pools", poolid=name)
     yield "ours"
@@ -295,16 +300,17 @@ def pool(site: Site) -> Iterator[str]:
 
 
 def test_every_attribute_is_set_changed_and_reset(site: Site, pool: str) -> None:
-    site.apply(spec(RICH))
-    assert site.plan(spec(RICH))[1].changes == ()
+    rich = rich_guest(site)
+    site.apply(spec(rich))
+    assert site.plan(spec(rich))[1].changes == ()
     (lease,) = site.store.leases("test", "farm")
     config = site.config(lease.vmid)
     assert (config["bios"], config["machine"], config["cpu"]) == ("ovmf", "q35", "host")
     assert "backup=0" in config["virtio1"]
-    assert unquote(config["sshkeys"]).splitlines() == sorted([KEY, *RICH["user"]["ssh_keys"]])  # type: ignore[index]  # plain data
+    assert unquote(config["sshkeys"]).splitlines() == sorted([KEY, *KEYS])
     changed = {
-        **RICH,
-        "node": "pve3",
+        **rich,
+        "node": site.node(3),
         "pool": "other",
         "machine": "pc",
         "balloon": "512MiB",
@@ -331,13 +337,13 @@ def test_every_attribute_of_a_container_is_set_changed_and_reset(site: Site, poo
     rich = {
         "name": "ct",
         "kind": "container",
-        "node": "pve2",
+        "node": site.node(2),
         "cpu": {"cores": 1},
         "swap": "1GiB",
         "features": {"nesting": True},
-        "disks": [{"size": "4GiB", "storage": "shared-nfs"}],
+        "disks": [{"size": "4GiB", "storage": site.storages[0]}],
         "mounts": [
-            {"path": "/srv/a", "size": "1GiB", "storage": "local-lvm", "backup": True},
+            {"path": "/srv/a", "size": "1GiB", "storage": site.other_storage, "backup": True},
             {"path": "/srv/b", "size": "1GiB"},
         ],
         "networks": [
@@ -356,14 +362,14 @@ def test_every_attribute_of_a_container_is_set_changed_and_reset(site: Site, poo
         **rich,
         "pool": "other",
         "protection": False,
-        "disks": [{"size": "4GiB", "storage": "local-lvm"}],
-        "mounts": [{"path": "/srv/c", "size": "2GiB", "storage": "local-lvm"}, {"path": "/srv/b", "size": "1GiB"}],
+        "disks": [{"size": "4GiB", "storage": site.other_storage}],
+        "mounts": [{"path": "/srv/c", "size": "2GiB", "storage": site.other_storage}, {"path": "/srv/b", "size": "1GiB"}],
         "dns": {"servers": ["10.42.0.3"]},
         "networks": [{"bridge": "vmbr0", "address": "10.42.0.51/24"}],
     }
     site.apply(spec(changed))
     assert site.plan(spec(changed))[1].changes == ()
-    assert site.config(lease.vmid)["rootfs"].startswith("local-lvm:")
+    assert site.config(lease.vmid)["rootfs"].startswith(f"{site.other_storage}:")
     bare = {"name": "ct", "kind": "container", "networks": [{"address": "10.42.0.50/24"}]}
     site.apply(spec(bare))
     assert site.plan(spec(bare))[1].changes == ()

@@ -1,4 +1,4 @@
-"""The api engine, killed: at fixed points and at random moments, then called again. The oracle reads the lab's API."""
+"""The api engine, killed at fixed points and random moments, then called again; the oracle reads the cluster's API."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 from fakes import killed
-from fakes.site import CLUSTER, Site
+from fakes.site import Site
+from fakes.where import CLUSTER, cluster
 
 from atlas.errors import PartlyDone
-from atlas.lab import control
 from atlas.plan import Plan
 from atlas.ports import Run
 
 SEEDS = range(int(os.environ.get("ATLAS_KILL_SEEDS", "3")))
+THEIRS = 900  # the place in our range of a guest that is not ours
 ADDRESS = "10.42.0.200/24"
 CHILD = str(Path(killed.__file__).resolve())
 
@@ -30,37 +31,37 @@ CHILD = str(Path(killed.__file__).resolve())
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("lab")
-    yield control.start(folder, latency="brisk")  # slow enough to be killed while tasks run
-    control.stop(folder)
+    with cluster(folder, latency="brisk") as status:  # slow enough to be killed while tasks run
+        yield status
 
 
 @pytest.fixture
 def site(lab: dict[str, Any], tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path / "home", lab)
     (made.home / "status.json").write_text(json.dumps(lab))
-    made.task(made.client.post("nodes", "pve1", "qemu", 9000, "clone", newid=10_900, name="theirs", full=0))
+    made.clone(made.vmids[0] + THEIRS, "theirs")
     yield made
     made.store.close()
     made.sweep()
 
 
-def three(**more: Any) -> dict[str, Any]:
+def three(site: Site, **more: Any) -> dict[str, Any]:
     """Return a stack of three guests."""
     base = {"image": "debian-12", "memory": "1GiB", "disks": [{"size": "4GiB"}, {"size": "1GiB"}]}
-    guests = [{"name": "a"}, {"name": "b", "node": "pve2"}, {"name": "c", "start": {"order": 2}}]
+    guests = [{"name": "a"}, {"name": "b", "node": site.nodes[-1]}, {"name": "c", "start": {"order": 2}}]
     return {"metadata": {"name": "farm"}, "defaults": {**base, **more}, "guests": guests}
 
 
-def changed() -> dict[str, Any]:
+def changed(site: Site) -> dict[str, Any]:
     """Return the stack with one guest changed, one replaced, one renamed away (deleted and created)."""
-    spec = three()
+    spec = three(site)
     spec["guests"] = [
         {
             "name": "a",
             "disks": [{"size": "5GiB"}, {"size": "1GiB"}, {"size": "2GiB"}],
             "networks": [{"address": ADDRESS}],  # cloud-init data: nothing on the cluster tells that a reboot is due
         },
-        {"name": "b", "node": "pve2", "image": "ubuntu-24.04"},
+        {"name": "b", "node": site.nodes[-1], "image": "ubuntu-24.04"},
         {"name": "d"},
     ]
     return spec
@@ -82,8 +83,8 @@ def check(site: Site, spec: dict[str, Any], before: dict[str, Any]) -> None:
     """Every guest there once, none half made, none that is not ours touched."""
     leases = {x.key: x for x in site.store.leases(CLUSTER, "farm")}
     assert set(leases) == {g["name"] for g in spec["guests"]}
-    assert site.vmids_there() == {x.vmid for x in leases.values()} | {10_900}
-    assert site.config(10_900) == before
+    assert site.vmids_there() == {x.vmid for x in leases.values()} | {site.vmids[0] + THEIRS}
+    assert site.config(site.vmids[0] + THEIRS) == before
     for key, lease in leases.items():
         config = site.config(lease.vmid)
         disks = [k for k in config if k.startswith("scsi") and k != "scsihw"]
@@ -134,14 +135,14 @@ POINTS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_creation_killed_at_a_point(site: Site, point: str) -> None:
-    theirs = site.config(10_900)
-    _, plan = site.plan(three())
+    theirs = site.config(site.vmids[0] + THEIRS)
+    _, plan = site.plan(three(site))
     run = site.store.new_run(plan, None)
     process = child(site, run, point)
     _, said = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, said.decode()
     go_on(site, run)
-    check(site, three(), theirs)
+    check(site, three(site), theirs)
 
 
 CHANGES = [
@@ -174,15 +175,15 @@ CHANGES = [
 @pytest.mark.slow
 @pytest.mark.parametrize("point", CHANGES)
 def test_changes_killed_at_a_point(site: Site, point: str) -> None:
-    site.apply(three())
-    theirs = site.config(10_900)
-    _, plan = site.plan(changed())
+    site.apply(three(site))
+    theirs = site.config(site.vmids[0] + THEIRS)
+    _, plan = site.plan(changed(site))
     run = site.store.new_run(plan, None)
     process = child(site, run, point)
     _, said = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, said.decode()
     go_on(site, run)
-    check(site, changed(), theirs)
+    check(site, changed(site), theirs)
 
 
 @pytest.mark.slow
@@ -191,9 +192,9 @@ def test_changes_killed_at_a_point(site: Site, point: str) -> None:
 def test_killed_at_random_moments(site: Site, seed: int, *, first: bool) -> None:
     chance = random.Random(seed)
     if not first:
-        site.apply(three())
-    spec = three() if first else changed()
-    theirs = site.config(10_900)
+        site.apply(three(site))
+    spec = three(site) if first else changed(site)
+    theirs = site.config(site.vmids[0] + THEIRS)
     _, plan = site.plan(spec)
     run = site.store.new_run(plan, None)
     for _ in range(3):  # the resumed run is killed, too

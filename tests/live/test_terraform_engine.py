@@ -1,4 +1,4 @@
-"""The terraform engine with the real provider against a lab: plan, apply, change, rename, count, switch, destroy."""
+"""The terraform engine with the real provider against a lab or a site of yours: from plan to destroy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from fakes.tfsite import TerraformSite
+from fakes.where import cluster
 
 from atlas.errors import PartlyDone, SpecError, StalePlan
-from atlas.lab import control
 from atlas.plan import Action
 
 pytestmark = [pytest.mark.provider, pytest.mark.usefixtures("provider")]
@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.provider, pytest.mark.usefixtures("provider")]
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("lab")
-    yield control.start(folder, latency="instant")
-    control.stop(folder)
+    with cluster(folder, latency="instant") as status:
+        yield status
 
 
 @pytest.fixture
@@ -78,20 +78,20 @@ def test_memory_changes_in_place_with_a_reboot(site: TerraformSite) -> None:
 def test_disks_grow_are_added_moved_and_detached(site: TerraformSite) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
-    grown = spec({"name": "a", "disks": [{"size": "6GiB"}, {"size": "2GiB", "storage": "local-lvm"}]})
+    grown = spec({"name": "a", "disks": [{"size": "6GiB"}, {"size": "2GiB", "storage": site.other_storage}]})
     site.apply(grown)
     config = site.config(lease.vmid)
     assert ",size=6G" in config["scsi0"]
-    assert config["scsi1"].startswith("local-lvm:")
+    assert config["scsi1"].startswith(f"{site.other_storage}:")
     assert ",size=2G" in config["scsi1"]
     assert site.plan(grown)[1].changes == ()
-    moved = spec({"name": "a", "disks": [{"size": "6GiB", "storage": "local-lvm"}]})
+    moved = spec({"name": "a", "disks": [{"size": "6GiB", "storage": site.other_storage}]})
     plan = site.apply(moved)
     assert any("kept" in note for note in plan.changes[0].notes)
     config = site.config(lease.vmid)
-    assert config["scsi0"].startswith("local-lvm:")
+    assert config["scsi0"].startswith(f"{site.other_storage}:")
     assert "scsi1" not in config
-    assert config["unused0"].startswith("local-lvm:")
+    assert config["unused0"].startswith(f"{site.other_storage}:")
     assert site.plan(moved)[1].changes == ()
     with pytest.raises(SpecError):
         site.plan(spec({"name": "a", "disks": [{"size": "5GiB"}]}))
@@ -144,30 +144,39 @@ def test_networks_tags_notes_and_power_are_set_right(site: TerraformSite) -> Non
 
 def test_templates_of_other_nodes_linked_or_local(site: TerraformSite) -> None:
     wanted = spec(
-        {"name": "far", "template": 9002, "node": "pve3", "disks": [{"size": "4GiB", "storage": "local-lvm"}]},
-        {"name": "l", "clone": "linked", "node": "pve2"},
-        {"name": "f", "node": "pve3", "disks": [{"size": "4GiB", "storage": "local-lvm"}]},
+        {
+            "name": "far",
+            "template": "debian-12-local",
+            "node": site.node(3),
+            "disks": [{"size": "4GiB", "storage": site.other_storage}],
+        },
+        {"name": "l", "clone": "linked", "node": site.node(2)},
+        {"name": "f", "node": site.node(3), "disks": [{"size": "4GiB", "storage": site.other_storage}]},
     )
     site.apply(wanted)
     leases = {x.key: x for x in site.store.leases("test", "farm")}
     nodes = {k: site.cluster.row(x.vmid)["node"] for k, x in leases.items()}  # type: ignore[index]  # just made
-    assert nodes == {"far": "pve3", "l": "pve2", "f": "pve3"}
-    assert "base-9000" in site.config(leases["l"].vmid)["scsi0"]
-    assert site.config(leases["far"].vmid)["scsi0"].startswith("local-lvm:")
-    assert site.config(leases["f"].vmid)["scsi0"].startswith("local-lvm:")
+    assert nodes == {"far": site.node(3), "l": site.node(2), "f": site.node(3)}
+    assert f"base-{site.template.vmid}" in site.config(leases["l"].vmid)["scsi0"]
+    assert site.config(leases["far"].vmid)["scsi0"].startswith(f"{site.other_storage}:")
+    assert site.config(leases["f"].vmid)["scsi0"].startswith(f"{site.other_storage}:")
     assert site.plan(wanted)[1].changes == ()
 
 
 def test_a_template_under_a_new_vmid_replaces_nothing(site: TerraformSite) -> None:
-    site.task(site.client.post("nodes", "pve1", "qemu", 9000, "clone", newid=9100, name="golden", full=0))
-    site.task(site.client.post("nodes", "pve1", "qemu", 9100, "template"))
+    first, second = site.vmids[1] - 1, site.vmids[1]
+    node = site.template.node
+    site.clone(first, "golden")
+    site.task(site.client.post("nodes", node, "qemu", first, "template"))
     wanted = spec({"name": "a", "template": "golden"})
     site.apply(wanted)
-    site.task(site.client.post("nodes", "pve1", "qemu", 9000, "clone", newid=9101, name="golden", full=0))
-    site.task(site.client.post("nodes", "pve1", "qemu", 9101, "template"))
-    site.task(site.client.delete("nodes", "pve1", "qemu", 9100))
-    assert site.plan(wanted)[1].changes == ()
-    site.task(site.client.delete("nodes", "pve1", "qemu", 9101))
+    site.clone(second, "golden")
+    site.task(site.client.post("nodes", node, "qemu", second, "template"))
+    site.task(site.client.delete("nodes", node, "qemu", first))
+    try:
+        assert site.plan(wanted)[1].changes == ()
+    finally:
+        site.task(site.client.delete("nodes", node, "qemu", second))
 
 
 def test_an_image_that_changes_replaces_the_guest(site: TerraformSite) -> None:
@@ -179,7 +188,10 @@ def test_an_image_that_changes_replaces_the_guest(site: TerraformSite) -> None:
     assert [c.action for c in plan.changes] == [Action.REPLACE]
     assert (before.vmid, before.uuid != after.uuid) == (after.vmid, True)
     assert site.running(after.vmid)
-    clones = site.client.get("nodes", "pve1", "tasks", source="all", typefilter="qmclone", vmid=9001)
+    clones = site.client.get(
+        "nodes", site.nodes[0], "tasks", source="all", typefilter="qmclone", vmid=int(after.source)
+    )
+    assert before.source != after.source
     assert clones, "the guest was made from the new image's template"
     assert site.plan(changed)[1].changes == ()
 
@@ -206,21 +218,13 @@ def test_a_container_is_made_changed_and_deleted(site: TerraformSite) -> None:
 
 
 def test_destroy_leaves_the_lab_as_it_was(site: TerraformSite) -> None:
-    before, volumes = site.vmids_there(), _volumes(site)
+    before, volumes = site.vmids_there(), site.volumes()
     site.apply(spec({"name": "a", "count": 2}, {"name": "ct", "kind": "container"}))
     plan = site.apply(None, "farm")
     assert plan.count(Action.DELETE) == 3
     assert site.vmids_there() == before
-    assert _volumes(site) == volumes
+    assert site.volumes() == volumes
     assert not site.store.leases("test", "farm")
-
-
-def _volumes(site: TerraformSite) -> set[str]:
-    found: set[str] = set()
-    for storage in ("shared-nfs", "local-lvm"):
-        for node in site.status["nodes"]:
-            found |= {f"{node} {r['volid']}" for r in site.client.get("nodes", node, "storage", storage, "content")}
-    return found
 
 
 def test_what_changed_since_the_plan_is_refused(site: TerraformSite) -> None:
@@ -236,10 +240,10 @@ def test_what_changed_since_the_plan_is_refused(site: TerraformSite) -> None:
 
 def test_a_guest_of_others_under_our_vmid_is_left_alone(site: TerraformSite) -> None:
     work, plan = site.plan(spec({"name": "a"}))
-    site.task(site.client.post("nodes", "pve1", "qemu", 9000, "clone", newid=10_000, name="theirs", full=0))
+    site.clone(site.vmids[0], "theirs")
     with pytest.raises(StalePlan, match="not ours"):
         site.carry_out(work, plan)
-    assert site.config(10_000)["name"] == "theirs"
+    assert site.config(site.vmids[0])["name"] == "theirs"
 
 
 def test_one_guest_that_fails_does_not_keep_others(site: TerraformSite) -> None:
@@ -260,7 +264,7 @@ def test_after_one_engine_the_other_plans_nothing(site: TerraformSite) -> None:
             "start": {"order": 2},
             "networks": [{"vlan": 4, "address": "10.44.0.5/24"}, {"bridge": "vmbr0"}],
         },
-        {"name": "db", "disks": [{"size": "5GiB"}, {"size": "1GiB", "storage": "local-lvm", "ssd": True}]},
+        {"name": "db", "disks": [{"size": "5GiB"}, {"size": "1GiB", "storage": site.other_storage, "ssd": True}]},
         {"name": "ct", "kind": "container", "mounts": [{"path": "/srv", "size": "1GiB"}]},
     ]
     site.use("api")

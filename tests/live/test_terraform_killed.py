@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from fakes.tfsite import TerraformSite
+from fakes.where import cluster
 
-from atlas.lab import control
 from atlas.plan import Plan
 from atlas.ports import Run, Work
 
@@ -39,8 +39,8 @@ SECOND: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("lab")
-    yield control.start(folder, latency="fast")
-    control.stop(folder)
+    with cluster(folder, latency="fast") as status:
+        yield status
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def spec(*guests: dict[str, Any], **defaults: Any) -> dict[str, Any]:
 
 
 def test_a_stack_is_made_as_wanted_and_the_second_plan_is_empty(site: TerraformSite) -> None:
-    wanted = spec({"name": "web", "count": 2, "cpu": {"cores": 3}}, {"name": "db", "start": {"order": 1}})
+    wanted = spec({"name": "web", "count": 2, "cpu": {"cores": 2}}, {"name": "db", "start": {"order": 1}})
     plan = site.apply(wanted)
     assert (plan.count(Action.CREATE), len(plan.changes)) == (3, 3)
     assert sorted(site.ready) == ["db", "web-1", "web-2"]
@@ -65,14 +65,14 @@ def test_memory_changes_in_place_with_a_reboot(site: TerraformSite) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
     before = site.config(lease.vmid)
-    plan = site.apply(spec({"name": "a", "memory": "2GiB", "cpu": {"cores": 4}}))
+    plan = site.apply(spec({"name": "a", "memory": "2GiB", "cpu": {"cores": 2}}))
     assert [c.action for c in plan.changes] == [Action.UPDATE]
     assert plan.changes[0].reboots
     after = site.config(lease.vmid)
-    assert (str(after["memory"]), after["cores"], after["smbios1"]) == ("2048", 4, before["smbios1"])
+    assert (str(after["memory"]), after["cores"], after["smbios1"]) == ("2048", 2, before["smbios1"])
     assert site.running(lease.vmid)
     assert not site.pending(lease.vmid)
-    assert site.plan(spec({"name": "a", "memory": "2GiB", "cpu": {"cores": 4}}))[1].changes == ()
+    assert site.plan(spec({"name": "a", "memory": "2GiB", "cpu": {"cores": 2}}))[1].changes == ()
 
 
 def test_disks_grow_are_added_moved_and_detached(site: TerraformSite) -> None:

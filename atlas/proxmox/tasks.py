@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from atlas.errors import ApiRefused, TaskFailed, TaskTimeout
@@ -43,8 +44,9 @@ def wait(client: Client, upid: str, emit: Emitter, guest: str | None = None, *, 
         time.sleep(min(max(FIRST_POLL, passed * 0.04), LAST_POLL))
     emit(EventType.TASK, guest, upid=upid, kind=kind, status=exitstatus, percent=100 if good(exitstatus) else None)
     if not good(exitstatus):
+        lines = log(client, upid)[-10:]
         raise TaskFailed(
-            f"task {kind} failed: {exitstatus}", upid=upid, exitstatus=exitstatus, log=log(client, upid)[-10:]
+            f"task {kind} failed: {exitstatus}", last_words(lines), upid=upid, exitstatus=exitstatus, log=lines
         )
 
 
@@ -62,6 +64,12 @@ def ended(client: Client, upid: str) -> str | None:
 def good(exitstatus: str) -> bool:
     """Tell whether a task did its work. Source: pve-common UPID.pm."""
     return exitstatus == "OK" or exitstatus.startswith("WARNINGS")
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """Return what a failed task's log says beside its exit status: why QEMU did not start stands only there."""
+    said = [line for line in lines if line.strip() and not line.startswith("TASK ERROR") and ".pm line" not in line]
+    return f"its log says: {' / '.join(said[-3:])}" if said else ""
 
 
 def log(client: Client, upid: str) -> list[str]:

@@ -20,7 +20,7 @@ from atlas.leasing import Origin, Terms, choose
 from atlas.placement import place
 from atlas.plan import Plan
 from atlas.ports import Run, Work
-from atlas.proxmox.client import Client
+from atlas.proxmox.client import Client, lock_timeout
 from atlas.proxmox.engine import ApiEngine
 from atlas.proxmox.facts import PveCluster
 from atlas.sources import find_archive, find_image, find_template
@@ -131,6 +131,25 @@ class Site:
         """Return the nth node, counted from 1; the test is skipped where there are not as many."""
         return self.nodes[number - 1] if number <= len(self.nodes) else lacking(f"{number} nodes")
 
+    @cached_property
+    def vlan(self) -> dict[str, int]:
+        """A tag for a network, where the bridge can carry one: it knows VLANs, or leads out of its node."""
+        bridge = self.client.get("nodes", self.nodes[0], "network", "vmbr0")
+        return {"vlan": 7} if bridge.get("bridge_vlan_aware") or bridge.get("bridge_ports") else {}
+
+    def set(self, vmid: int, **values: Any) -> None:
+        """Set a guest's options as others do; PVE's own cleaning up after a stop may hold its lock for a while."""
+        row = self.cluster.row(vmid)
+        assert row is not None
+        for tries_left in (5, 4, 3, 2, 1, 0):
+            try:
+                self.client.put("nodes", row["node"], row["type"], vmid, "config", **values)
+            except ApiRefused as refused:
+                if not tries_left or not lock_timeout(refused.reason):
+                    raise
+            else:
+                return
+
     def clone(self, newid: int, name: str) -> None:
         """Clone the template as others do, not ATLAS."""
         at = ("nodes", self.template.node, "qemu", self.template.vmid)
@@ -223,7 +242,8 @@ class Site:
             assert row is not None
             at = ("nodes", row["node"], row["type"], vmid)
             try:
-                self.client.put(*at, "config", protection=0)
+                if self.config(vmid).get("protection"):
+                    self.set(vmid, protection=0)
                 if self.running(vmid):
                     self.task(self.client.post(*at, "status", "stop"))
                 self.task(self.client.delete(*at))

@@ -19,6 +19,7 @@ from fakes.site import Site
 from fakes.where import CLUSTER, cluster
 
 from atlas.errors import PartlyDone
+from atlas.lab import control
 from atlas.plan import Plan
 from atlas.ports import Run
 

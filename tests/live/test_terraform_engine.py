@@ -128,15 +128,15 @@ def test_networks_tags_notes_and_power_are_set_right(site: TerraformSite) -> Non
     node = site.cluster.row(lease.vmid)["node"]  # type: ignore[index]  # it was just made
     at = ("nodes", node, "qemu", lease.vmid)
     notes = "note\n" + str(site.config(lease.vmid)["description"])
-    site.client.put(*at, "config", tags="atlas;test;theirs", description=notes)
+    site.set(lease.vmid, tags="atlas;test;theirs", description=notes)
     site.task(site.client.post(*at, "status", "stop"))
-    networks = [{"vlan": 7, "address": "10.42.0.77/24"}, {"address": "10.43.0.5/24"}]
+    networks = [{**site.vlan, "address": "10.42.0.77/24"}, {"address": "10.43.0.5/24"}]
     wanted = spec({"name": "a", "tags": ["web"], "networks": networks})
     site.apply(wanted)
     config = site.config(lease.vmid)
     assert config["tags"] == "atlas;test;theirs;web"
     assert "note" in config["description"]
-    assert "tag=7" in config["net0"]
+    assert ("tag=7" in config["net0"]) == bool(site.vlan)
     assert config["ipconfig1"] == "ip=10.43.0.5/24"
     assert site.running(lease.vmid)
     assert site.plan(wanted)[1].changes == ()
@@ -231,8 +231,7 @@ def test_what_changed_since_the_plan_is_refused(site: TerraformSite) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
     work, plan = site.plan(spec({"name": "a", "memory": "2GiB"}))
-    node = site.cluster.row(lease.vmid)["node"]  # type: ignore[index]  # it was just made
-    site.client.put("nodes", node, "qemu", lease.vmid, "config", onboot=0)
+    site.set(lease.vmid, onboot=0)
     with pytest.raises(StalePlan):
         site.carry_out(work, plan)
     assert str(site.config(lease.vmid)["memory"]) == "1024"

@@ -137,7 +137,7 @@ class Site:
         bridge = self.client.get("nodes", self.nodes[0], "network", "vmbr0")
         return {"vlan": 7} if bridge.get("bridge_vlan_aware") or bridge.get("bridge_ports") else {}
 
-    def set(self, vmid: int, **values: Any) -> None:
+    def alter(self, vmid: int, **values: Any) -> None:
         """Set a guest's options as others do; PVE's own cleaning up after a stop may hold its lock for a while."""
         row = self.cluster.row(vmid)
         assert row is not None
@@ -243,7 +243,7 @@ class Site:
             at = ("nodes", row["node"], row["type"], vmid)
             try:
                 if self.config(vmid).get("protection"):
-                    self.set(vmid, protection=0)
+                    self.alter(vmid, protection=0)
                 if self.running(vmid):
                     self.task(self.client.post(*at, "status", "stop"))
                 self.task(self.client.delete(*at))

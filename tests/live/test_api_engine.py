@@ -119,7 +119,7 @@ def test_networks_tags_and_power_are_set_right(site: Site) -> None:
     (lease,) = site.store.leases("test", "farm")
     node = site.cluster.row(lease.vmid)["node"]  # type: ignore[index]  # it was just made
     notes = "note\n" + str(site.config(lease.vmid)["description"])
-    site.set(lease.vmid, tags="atlas;test;theirs", description=notes)
+    site.alter(lease.vmid, tags="atlas;test;theirs", description=notes)
     site.task(site.client.post("nodes", node, "qemu", lease.vmid, "status", "stop"))
     wanted = spec(
         {
@@ -222,7 +222,7 @@ def test_what_changed_since_the_plan_is_refused(site: Site) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
     work, plan = site.plan(spec({"name": "a", "memory": "2GiB"}))
-    site.set(lease.vmid, onboot=0)
+    site.alter(lease.vmid, onboot=0)
     with pytest.raises(StalePlan):
         site.carry_out(work, plan)
     assert str(site.config(lease.vmid)["memory"]) == "1024"

@@ -225,7 +225,7 @@ def test_a_lock_that_nobody_holds_any_more_ends_with_the_administrators_command(
     try:
         site = Site(tmp_path / "home", status)
         (site.home / "status.json").write_text(json.dumps(status))
-        spec = three()
+        spec = three(site)
         spec["guests"] = [{"name": "a"}]
         _, plan = site.plan(spec)
         run = site.store.new_run(plan, None)

@@ -128,7 +128,7 @@ def test_networks_tags_notes_and_power_are_set_right(site: TerraformSite) -> Non
     node = site.cluster.row(lease.vmid)["node"]  # type: ignore[index]  # it was just made
     at = ("nodes", node, "qemu", lease.vmid)
     notes = "note\n" + str(site.config(lease.vmid)["description"])
-    site.set(lease.vmid, tags="atlas;test;theirs", description=notes)
+    site.alter(lease.vmid, tags="atlas;test;theirs", description=notes)
     site.task(site.client.post(*at, "status", "stop"))
     networks = [{**site.vlan, "address": "10.42.0.77/24"}, {"address": "10.43.0.5/24"}]
     wanted = spec({"name": "a", "tags": ["web"], "networks": networks})
@@ -231,7 +231,7 @@ def test_what_changed_since_the_plan_is_refused(site: TerraformSite) -> None:
     site.apply(spec({"name": "a"}))
     (lease,) = site.store.leases("test", "farm")
     work, plan = site.plan(spec({"name": "a", "memory": "2GiB"}))
-    site.set(lease.vmid, onboot=0)
+    site.alter(lease.vmid, onboot=0)
     with pytest.raises(StalePlan):
         site.carry_out(work, plan)
     assert str(site.config(lease.vmid)["memory"]) == "1024"

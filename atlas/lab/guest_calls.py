@@ -17,7 +17,7 @@ MODULES = (
         "qemu_clone",
     ),
     *("qemu_cloudinit", "qemu_create", "qemu_disks", "qemu_pause", "qemu_power", "qemu_status", "qemu_update"),
-    *("snapshot_calls",),
+    *("snapshot_calls", "guest_graphs"),
 )
 
 for _name in MODULES:

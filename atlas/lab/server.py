@@ -33,6 +33,7 @@ HANDLER_MODULES = (
     "indexes",
     "node_capabilities",
     "node_network",
+    "node_reads",
     "node_settings",
     "node_tasks",
     "nodes",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from atlas.diagnostics import Diagnostic
 from atlas.language.draft import Draft, DraftGuest
 from atlas.language.scope import label
+from atlas.language.stack import PREFIX, PREFIX6
 from atlas.units import format_size
 
 
@@ -39,16 +40,17 @@ def _guest(guest: DraftGuest) -> str:
         f"{format_size(round(fields['memory']))} memory" if "memory" in fields else "",
         *(f"disk {format_size(round(d['size']))}" for d in fields.get("disks", []) if d.get("size")),
         *fields.get("software", []),
-        *(str(n["address"]) for n in fields.get("networks", []) if n.get("address") and not guest_varies(n)),
+        *(_address(str(n["address"])) for n in fields.get("networks", []) if n.get("address") not in {None, "auto"}),
         *(f"vlan {n['vlan']}" for n in fields.get("networks", []) if n.get("vlan")),
         f"on {fields['node']}" if fields.get("node") else "",
     ]
     return ", ".join(word for word in words if word)
 
 
-def guest_varies(network: dict[str, object]) -> bool:
-    """Tell whether an interface has no address of its own to show."""
-    return network.get("address") in {None, "auto"}
+def _address(address: str) -> str:
+    if address == "dhcp" or "/" in address:
+        return address
+    return f"{address}, taken as /{PREFIX if ':' not in address else PREFIX6}"
 
 
 def obstacles(draft: Draft, faults: Sequence[Diagnostic] = ()) -> str:

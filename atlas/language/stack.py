@@ -14,8 +14,8 @@ from atlas.language.subjects import role_word
 from atlas.spec import API_VERSION, Stack
 from atlas.units import format_size
 
-PREFIX = 24
-"""The prefix length of an address that was said without one."""
+PREFIX, PREFIX6 = 24, 64
+"""The prefix length of an IPv4 and of an IPv6 address that was said without one."""
 
 _PLAIN = (
     *("kind", "node", "spread", "keep_apart", "clone", "template", "pool", "tags", "user", "start", "ha"),
@@ -53,22 +53,6 @@ def draft_to_stack(draft: Draft, name: str, known: Known) -> Stack | list[Diagno
 def stack_name(draft: Draft) -> str:
     """Return a name for the stack from the person's own words."""
     return draft.stack or next((base for base, _ in _groups(draft.guests)), "stack")
-
-
-def spec_text(stack: Stack) -> str:
-    """Return a spec as YAML, with what was said and nothing else."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    yaml, out = YAML(), StringIO()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    data = stack.model_dump(mode="json", exclude_unset=True)
-    data["guests"] = [
-        {k: g[k] for k in sorted(g, key=("name", "count").__contains__, reverse=True)} for g in data["guests"]
-    ]
-    yaml.dump(data, out)
-    return out.getvalue()
 
 
 def _path(loc: Iterable[int | str]) -> str:
@@ -212,7 +196,7 @@ def _network(network: dict[str, Any]) -> dict[str, Any]:
     out = {k: v for k, v in network.items() if v is not None}
     address = str(out.get("address", ""))
     if address[:1].isdigit() and "/" not in address:
-        out["address"] = f"{address}/{PREFIX if ':' not in address else 64}"
+        out["address"] = f"{address}/{PREFIX if ':' not in address else PREFIX6}"
     if str(out.get("gateway", "")).startswith("."):
         out["gateway"] = f"{address.partition('/')[0].rpartition('.')[0]}{out['gateway']}"
     return out

@@ -84,6 +84,16 @@ def _add(r: Reading, i: int) -> int:
 
 
 def _more(r: Reading, i: int) -> int:
+    at = i + 1 + (r.tag(i + 1) == "NUM")
+    if (
+        r.draft.guests
+        and r.tag(at) in {"", "COMMA", "STOP"}
+        and r.tag(i - 1) in {"", "ADD", "NUM", "AND", "A", "COMMA"}
+    ):
+        found = r.scope or list(range(len(r.draft.guests)))
+        meeting.clone(r, found, r.count or (r.items[i + 1].value if at > i + 1 else 1))  # `add another one`, `two more`
+        r.count = None
+        return at - i
     other = {"VLAN": "vlan", "BRIDGE": "bridge", "NODEWORD": "node", "STORAGE": "storage", "IP": "ip"}.get(r.tag(i + 1))
     if other is not None and r.tag(i + 2) not in {"NUM", "ADDR", "WORD"}:
         r.ask(other, f"Which {other} do you mean?", r.scope)

@@ -120,4 +120,6 @@ def _answer(draft: Draft, faults: Sequence[Diagnostic], remarks: Sequence[str]) 
     if draft.guests:
         parts.append(f"So far: {describe(draft)}.")
     parts.append(obstacles(draft, faults))
+    if draft.guests and draft.of_kind("refuse"):
+        parts.append("Say `go on` to plan the rest, or what should be different.")
     return "\n".join(part for part in parts if part)

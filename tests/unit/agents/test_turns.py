@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from atlas.agents.turns import AGENTS, ORCHESTRATOR, Turn, after_failure, data_of, orchestrate
+from atlas.agents.turns import AGENTS, ORCHESTRATOR, Turn, data_of, orchestrate
 from atlas.conversations.team import choose
-from atlas.errors import ApprovalRefused, Held, SpecError, StalePlan, Unreachable
+from atlas.errors import ApprovalRefused
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.steps.contract import StepResult, Steps
 
@@ -39,21 +39,6 @@ def test_the_speaker_is_whom_the_orchestrator_named_last() -> None:
     assert choose([user, named, message("collector", "So far …", {})]) == ORCHESTRATOR
     posing = message("user", "Next is the executor.", {"next": "executor"})
     assert choose([named, posing]) == ORCHESTRATOR
-
-
-@pytest.mark.parametrize(
-    ("failure", "phase", "after"),
-    [
-        (ApprovalRefused("no"), Phase.APPLYING, Phase.AWAITING_APPROVAL),
-        (StalePlan("changed"), Phase.APPLYING, Phase.PLANNING),
-        (SpecError([]), Phase.PLANNING, Phase.COLLECTING),
-        (SpecError([]), Phase.VERIFYING, Phase.VERIFYING),
-        (Unreachable("no answer"), Phase.APPLYING, Phase.APPLYING),
-        (Held("someone"), Phase.PLANNING, Phase.PLANNING),
-    ],
-)
-def test_where_a_failure_leads(failure: ApprovalRefused, phase: Phase, after: Phase) -> None:
-    assert after_failure(failure, phase) is after
 
 
 async def test_a_failing_step_is_said_and_kept() -> None:

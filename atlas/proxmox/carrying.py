@@ -106,7 +106,8 @@ class Carrier:
                 raise EngineError(f"{self.hands.key} ({self.vmid}) is gone", "plan again: it would be made anew")
             if observed.lock is None:
                 return observed
-            if observed.lock in ("clone", "create") or time.monotonic() > deadline:
+            half_made = self.approved is None and observed.lock in ("clone", "create")  # our tasks were waited for
+            if half_made or time.monotonic() > deadline:
                 raise stale(observed)
             self.hands.stage(Stage.WAITING, waits_for=f"its lock ({observed.lock})")
             time.sleep(pause)
@@ -209,7 +210,15 @@ class Carrier:
 
     def _reboot(self, at: At) -> None:
         self.hands.stage(Stage.REBOOTING)
-        self._power(at, "reboot")
+        try:
+            self._power(at, "reboot")
+        except TaskFailed as failed:
+            if "powerdown failed" not in failed.exitstatus:
+                raise
+            raise EngineError(
+                f"{self.hands.key} ({at.vmid}) does not shut down when it is asked to, so it cannot be rebooted",
+                "shut it down yourself, then resume: it is started with its new settings",
+            ) from failed
         rebooting.until_running(self.hands.client, at)
         self._settle_reboot()
 

@@ -113,15 +113,20 @@ def check_freshness(work: Work, plan: Plan, begun: set[str]) -> None:
         StalePlan: Something outside the approved changes would be done now.
     """
     approved = by_key(plan.changes)
+    if work.state.identity != plan.identity:
+        raise StalePlan(
+            f"the plan is for {plan.identity}, this is {work.state.identity}", "plan again, for this cluster"
+        )
+    wanted_keys = {i.key for i in work.instances}
+    # A guest that is being renamed may still have its lease under the former name.
+    gone = begun | {former for key, former in work.renames.items() if key in begun and former not in wanted_keys}
     untouched = replace(
         work,
         instances=tuple(i for i in work.instances if i.key not in begun),
-        leases={k: x for k, x in work.leases.items() if k not in begun and work.renames.get(k, k) not in begun},
+        leases={k: x for k, x in work.leases.items() if k not in gone},
     )
-    kept = {work.renames[k] for k in begun if k in work.renames}
-    leases = {k: x for k, x in untouched.leases.items() if k not in kept}
     try:
-        now = compare.compare(replace(untouched, leases=leases))
+        now = compare.compare(untouched)
     except SpecError as refused:
         said = "; ".join(d.summary for d in refused.diagnostics)
         raise StalePlan(f"the cluster has changed since the plan was made: {said}", "plan again") from refused

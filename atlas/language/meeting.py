@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from atlas.language.draft import Draft, DraftGuest, Finding
 from atlas.language.facts import Fact
 from atlas.language.scope import label
+from atlas.language.stack import called
 from atlas.language.subjects import Subject
 
 if TYPE_CHECKING:
@@ -309,6 +310,7 @@ def _purpose_only(subject: Subject) -> bool:
 def delete(r: Reading, g: int) -> None:
     """Remove a guest; everything that counts positions follows."""
     del r.draft.guests[g]
+    r.called = called(r.draft)
 
     def moved(group: Sequence[int]) -> list[int]:
         return [x - (x > g) for x in group if x != g]

@@ -11,6 +11,7 @@ from atlas.language.annotate import Item
 from atlas.language.draft import Draft, Question
 from atlas.language.facts import Fact
 from atlas.language.scope import Applier
+from atlas.language.stack import called
 from atlas.language.subjects import Subject, role_word, subject_at
 
 _STORAGE = re.compile(
@@ -36,6 +37,7 @@ class Reading:
 
     def __init__(self, items: Sequence[Item], draft: Draft, text: str) -> None:
         self.items, self.draft = list(items), draft
+        self.called = called(draft)
         self.draft_errors, self.draft_questions = list(draft.findings), list(draft.questions)
         self.offsets: list[int] = []
         line = ""
@@ -88,6 +90,9 @@ class Reading:
         named = [g for g, x in enumerate(guests) if x.name and x.name.lower() in words]
         if named:
             return named
+        exact = [self.called[w] for w in words if w in self.called and "-" in w]
+        if exact:
+            return exact
         role = role_word(subject.role)
         same = [g for g, x in enumerate(guests) if role and role in {role_word(x.role), role_word(x.prefix or "")}]
         if not same and subject.software and not subject.names and subject.by_software:

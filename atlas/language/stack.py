@@ -55,6 +55,16 @@ def stack_name(draft: Draft) -> str:
     return draft.stack or next((base for base, _ in _groups(draft.guests)), "stack")
 
 
+def called(draft: Draft) -> dict[str, int]:
+    """Return the names that the guests have or will have, such as `web-2`, with their positions in the draft."""
+    position = {id(guest): n for n, guest in enumerate(draft.guests)}
+    names: dict[str, int] = {}
+    for base, group in _groups(draft.guests):
+        for n, guest in enumerate(group, 1):
+            names[f"{base}-{n}" if len(group) > 1 else base] = position[id(guest)]
+    return names
+
+
 def _path(loc: Iterable[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 

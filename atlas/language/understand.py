@@ -14,6 +14,7 @@ from atlas.language.known import Known
 from atlas.language.reading import Reading
 from atlas.language.refuse import readable, refusals
 from atlas.language.scope import label
+from atlas.language.stack import called
 
 SAYS = {
     "count": ("count",),
@@ -72,6 +73,7 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if asked is not None and (chosen := _choice(text, asked)):
         text = chosen
     names = frozenset(n.lower() for g in new.guests for n in (g.name, g.prefix) if n)
+    names |= frozenset(n for n in called(new) if "-" in n)
     if restart := _RESTART.match(text):
         new = Draft(stack=new.stack, notes=["removed"])
         text, asked, names = text[restart.end() :], None, frozenset()

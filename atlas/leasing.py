@@ -62,10 +62,15 @@ def choose(wanted: Sequence[Instance], existing: Sequence[Lease], state: State, 
     """
     taken = _Taken(wanted, existing, state, terms)
     own = {(x.group, x.index): x for x in existing if x.stack == terms.stack}
+    # A guest that left its group for an entry of its own (`web-2` beside `web`) keeps its key, and so its lease.
+    made = {x.key: x for place, x in own.items() if x.made and place not in terms.renames.values()}
     leases: list[Lease] = []
     found: list[Diagnostic] = []
     for instance in wanted:
-        before = own.get(terms.renames.get(instance.key, (instance.group, instance.index)))
+        place = terms.renames.get(instance.key, (instance.group, instance.index))
+        before = own.get(place)
+        if before is None or not before.made:
+            before = made.get(instance.key, before)
         try:
             leases.append(_lease(instance, before, taken, terms))
         except _Refused as refused:

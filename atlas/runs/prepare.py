@@ -76,11 +76,12 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     found += faults
     renames = _renames(stack, wanted)
     old = {(x.group, x.index): x for x in before}
+    made = {x.key: x for place_, x in old.items() if x.made and place_ not in renames.values()}
     # A guest that was made stays on its node; HA or a person may have moved it since.
     placed = {
         i.key: state.guests[x.vmid].node if x.vmid in state.guests else x.node
         for i in wanted
-        if (x := old.get(renames.get(i.key, (i.group, i.index)))) is not None and x.made
+        if (x := old.get(renames.get(i.key, (i.group, i.index))) or made.get(i.key)) is not None and x.made
     }
     nodes, faults = place(wanted, state, placed=placed, near={k: o.node for k, o in origins.items()})
     found += faults

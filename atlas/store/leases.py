@@ -32,9 +32,9 @@ def replace_all(tables: Tables, cluster: str, stack: str, wanted: Sequence[Lease
     Raises:
         StateError: A VMID or a static address belongs to another guest.
     """
-    keys = {(lease.group, lease.index) for lease in wanted}
+    keys, vmids = {(lease.group, lease.index) for lease in wanted}, {lease.vmid for lease in wanted}
     for lease in read(tables, cluster, stack):
-        if (lease.group, lease.index) in keys or not lease.made:
+        if (lease.group, lease.index) in keys or lease.vmid in vmids or not lease.made:
             remove(tables, cluster, lease)
     for lease in wanted:
         if lease.stack != stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,13 @@ def test_a_renamed_guest_keeps_its_vmid_and_address() -> None:
     after = leases({"name": "new", "count": 1}, existing=tuple(before.values()), renames={"new-1": ("old", 1)})
     assert after["new-1"].vmid == before["old-1"].vmid
     assert after["new-1"].addresses == before["old-1"].addresses
+
+
+def test_a_guest_that_leaves_its_group_stays_the_same_guest() -> None:
+    made = tuple(replace(x, made=True, uuid="u") for x in leases({"name": "web", "count": 2}).values())
+    after = leases({"name": "web-1"}, {"name": "web-2", "memory": "4GiB"}, existing=made)
+    assert {k: x.vmid for k, x in after.items()} == {x.key: x.vmid for x in made}
+    assert after["web-2"].addresses == made[1].addresses
 
 
 def test_what_a_spec_names_is_taken_or_refused() -> None:

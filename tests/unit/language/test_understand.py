@@ -111,3 +111,8 @@ def test_one_question_is_settled_by_one_answer() -> None:
 @pytest.mark.parametrize("answer", ["you decide", "the default", "whatever"])
 def test_a_question_may_be_left_to_the_defaults(answer: str) -> None:
     assert hear("a big server", answer).complete
+
+
+def test_a_guest_of_a_group_is_known_by_the_name_that_it_will_have() -> None:
+    draft = hear("3 web servers with 2 GB", "make web-2 8 GB", "remove web-3")
+    assert [g.fields["memory"] for g in draft.guests] == [2048, 8192]

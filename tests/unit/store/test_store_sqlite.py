@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,15 @@ def test_leases_are_unique_and_made_guests_keep_theirs(store: SqliteStore, plan:
         "web-2",
     ]
     assert [v.key for v in store.take_leases("lab", "web", lambda _: [])] == ["web-1"]
+
+
+def test_a_guest_that_leaves_its_group_takes_its_lease_along(store: SqliteStore, plan: Plan, make_lease: Any) -> None:
+    store.save_plan(plan)
+    store.take_leases("lab", "web", lambda _: [make_lease(index=2, vmid=101, addresses=("10.0.0.6/24",))])
+    store.journal(store.new_run(plan, None)).made("web-2", uuid="u", node="pve1")
+    (made,) = store.leases("lab")
+    alone = replace(made, group="web-2", index=0)
+    assert store.take_leases("lab", "web", lambda _: [alone]) == (alone,)
 
 
 def test_a_choice_that_fails_leaves_everything_as_it_was(store: SqliteStore, make_lease: Any) -> None:

@@ -7,6 +7,7 @@ from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, api
 from atlas.lab.guest_config import truth
 from atlas.lab.guests import check_lock, check_running, find, flock, load, refuse, root_only
+from atlas.lab.qemu_cleanup import clean_up_after
 from atlas.lab.qemu_machine import machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
 from atlas.lab.tasks import Task
@@ -169,6 +170,7 @@ def stop(call: Call) -> object:
             if guest.status == "running" and not call.params.get("skiplock"):
                 check_lock(guest)
             await stop_vm(call.lab, guest, task, shutdown=False)
+        clean_up_after(call.lab, vmid)
 
     return ha_request(call, "hastop", "stopped", f"vm:{vmid}") or call.task("qmstop", vmid, work)
 
@@ -202,6 +204,7 @@ def shutdown(call: Call) -> object:
             if paused:
                 task.log("VM is paused - stop instead of shutdown")
             await stop_vm(call.lab, guest, task, shutdown=not paused, timeout=call.params.get("timeout"), force=force)
+        clean_up_after(call.lab, vmid)
 
     return ha_request(call, "hastop", "stopped", f"vm:{vmid}") or call.task("qmshutdown", vmid, work)
 

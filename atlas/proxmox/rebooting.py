@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 
+from atlas.errors import ApiRefused, TaskFailed
 from atlas.events import Emitter
 from atlas.proxmox import guests, tasks
-from atlas.proxmox.client import Client
+from atlas.proxmox.client import Client, lock_timeout
 from atlas.proxmox.guests import At
 from atlas.state import Kind
 
 BOOT_SECONDS = 120.0
+LOCK_TRIES = 6
+"""PVE gives up on a guest's lock after 10 s; its own cleaning up after a stop holds it for up to 30 s."""
 
 
 def reboot(client: Client, kind: Kind, vmid: int, emit: Emitter) -> None:
@@ -23,9 +26,18 @@ def reboot(client: Client, kind: Kind, vmid: int, emit: Emitter) -> None:
     rows = client.get("cluster", "resources", type="vm")
     node = next(str(r["node"]) for r in rows if int(r["vmid"]) == vmid and kinds.get(str(r["type"])) == kind)
     at = At(node, kind, vmid)
-    upid = guests.power(client, at, "reboot")
-    if upid is not None:
-        tasks.wait(client, upid, emit)
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            upid = guests.power(client, at, "reboot")
+            if upid is not None:
+                tasks.wait(client, upid, emit)
+        except (ApiRefused, TaskFailed) as problem:
+            said = problem.exitstatus if isinstance(problem, TaskFailed) else problem.reason
+            if not left or not lock_timeout(said):
+                raise
+            time.sleep(1.0)  # PVE has waited for the lock already
+        else:
+            break
     until_running(client, at)
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from fakes.where import CLUSTER, lacking, profile_of
 
 from atlas.configs.catalogue import images
-from atlas.errors import ApiRefused
+from atlas.errors import ApiRefused, TaskFailed
 from atlas.events import Emitter, Event
 from atlas.instances import instances
 from atlas.leasing import Origin, Terms, choose
 from atlas.placement import place
-from atlas.plan import Plan
+from atlas.plan import Action, Plan
 from atlas.ports import Run, Work
 from atlas.proxmox.client import Client, lock_timeout
 from atlas.proxmox.engine import ApiEngine
@@ -141,11 +141,17 @@ class Site:
         """Set a guest's options as others do; PVE's own cleaning up after a stop may hold its lock for a while."""
         row = self.cluster.row(vmid)
         assert row is not None
+        at = ("nodes", row["node"], row["type"], vmid, "config")
+        self.patiently(lambda: self.client.put(*at, **values))
+
+    def patiently(self, call: Callable[[], str | None]) -> None:
+        """Make a call, and wait for its task, again where PVE gave up waiting for a guest's lock."""
         for tries_left in (5, 4, 3, 2, 1, 0):
             try:
-                self.client.put("nodes", row["node"], row["type"], vmid, "config", **values)
-            except ApiRefused as refused:
-                if not tries_left or not lock_timeout(refused.reason):
+                self.task(call())
+            except (ApiRefused, TaskFailed) as problem:
+                said = problem.exitstatus if isinstance(problem, TaskFailed) else problem.reason
+                if not tries_left or not lock_timeout(said):
                     raise
             else:
                 return
@@ -166,10 +172,10 @@ class Site:
         return work, plan
 
     def apply(self, spec: Mapping[str, Any] | None, stack: str = "") -> Plan:
-        """Plan and carry out, once the guests that are rebooted for it have booted, as after a run they have."""
+        """Plan and carry out, once the guests that go down for it have booted, as after a run they have."""
         work, plan = self.plan(spec, stack)
         for change in plan.changes:
-            if change.reboots:
+            if change.reboots or change.action in (Action.DELETE, Action.REPLACE):
                 self.booted(change.vmid)
         self.carry_out(work, plan)
         return plan
@@ -210,8 +216,7 @@ class Site:
     def booted(self, vmid: int) -> None:
         """Wait until a running guest's agent answers: before that, nobody in it hears that it shall go down."""
         row = self.cluster.row(vmid)
-        assert row is not None
-        if row["type"] != "qemu" or not self.running(vmid):
+        if row is None or row["type"] != "qemu" or not self.running(vmid):
             return
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
@@ -245,8 +250,8 @@ class Site:
                 if self.config(vmid).get("protection"):
                     self.alter(vmid, protection=0)
                 if self.running(vmid):
-                    self.task(self.client.post(*at, "status", "stop"))
-                self.task(self.client.delete(*at))
+                    self.patiently(partial(self.client.post, *at, "status", "stop"))
+                self.patiently(partial(self.client.delete, *at))
             except ApiRefused as refused:
                 if "does not exist" not in refused.reason:
                     raise

@@ -15,7 +15,9 @@ from atlas.events import Emitter
 from atlas.generators.writer import write_bundle
 from atlas.plan import Plan, bundle_hashes
 from atlas.ports import Run, Work
+from atlas.proxmox import rebooting
 from atlas.proxmox.engine import ApiEngine
+from atlas.state import Kind
 from atlas.terraform.engine import TerraformEngine
 
 
@@ -58,8 +60,6 @@ class TerraformSite(Site):
         self.store.update_run(run.id, result="applied")
         return run
 
-    def reboot(self, kind: str, vmid: int) -> None:  # noqa: ARG002  the signature is the engine's
+    def reboot(self, kind: Kind, vmid: int) -> None:
         """Reboot a guest through PVE."""
-        row = self.cluster.row(vmid)
-        assert row is not None
-        self.task(self.client.post("nodes", row["node"], row["type"], vmid, "status", "reboot"))
+        rebooting.reboot(self.client, kind, vmid, Emitter())

@@ -16,6 +16,9 @@ resource "proxmox_virtual_environment_vm" "guests" {
   machine       = each.value.machine
   scsi_hardware = each.value.scsi_hardware
 
+  # A guest that still boots does not hear that it shall go down: cut its power after 2 minutes, not the default 30.
+  timeout_shutdown_vm = 120
+
   # A shutdown without an agent runs into its time-out. Disks that others detached are not ours to free.
   stop_on_destroy                      = each.value.stop_on_destroy
   purge_on_destroy                     = true

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from atlas.attributes import ssh_keys
 from atlas.errors import ApiRefused, EngineError, TaskFailed
@@ -24,18 +26,12 @@ from atlas.state import Attributes, Lease, Observed, State
 CLONES_AT_ONCE = 10
 
 
-@dataclass(slots=True)
 class Limits:
     """How many clones of one template may be under way, for each target storage."""
 
-    clones: int = CLONES_AT_ONCE
-    _gates: dict[tuple[str, str], threading.Semaphore] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._gates = defaultdict(lambda: threading.Semaphore(self.clones))
+    def __init__(self, clones: int = CLONES_AT_ONCE) -> None:
         self._lock = threading.Lock()
-
-    _lock: threading.Lock = field(init=False)
+        self._gates: dict[tuple[str, str], threading.Semaphore] = defaultdict(lambda: threading.Semaphore(clones))
 
     def gate(self, source: str, storage: str) -> threading.Semaphore:
         """Return the gate for clones of a template to a storage."""
@@ -179,19 +175,16 @@ def _clone(hands: Hands, cluster: PveCluster, order: Order, notes: str, marker: 
         )
 
 
-class _turn:  # noqa: N801  used like a function
+@contextmanager
+def _turn(hands: Hands, gate: threading.Semaphore) -> Iterator[None]:
     """Wait for a place at a gate, saying so only when there is something to wait for."""
-
-    def __init__(self, hands: Hands, gate: threading.Semaphore) -> None:
-        self.hands, self.gate = hands, gate
-
-    def __enter__(self) -> None:
-        if not self.gate.acquire(blocking=False):
-            self.hands.stage(Stage.WAITING, waits_for="other clones of the template")
-            self.gate.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.gate.release()
+    if not gate.acquire(blocking=False):
+        hands.stage(Stage.WAITING, waits_for="other clones of the template")
+        gate.acquire()
+    try:
+        yield
+    finally:
+        gate.release()
 
 
 def on_shared_storage(template: Observed, state: State) -> bool:

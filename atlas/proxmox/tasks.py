@@ -41,7 +41,7 @@ def wait(client: Client, upid: str, emit: Emitter, guest: str | None = None, *, 
             logged = time.monotonic()
             if (percent := _percent(client, upid)) is not None:
                 emit(EventType.TASK, guest, upid=upid, kind=kind, status="running", percent=percent)
-        time.sleep(min(max(FIRST_POLL, passed * 0.04), LAST_POLL))
+        time.sleep(min(max(FIRST_POLL, passed * 0.06), LAST_POLL))
     emit(EventType.TASK, guest, upid=upid, kind=kind, status=exitstatus, percent=100 if good(exitstatus) else None)
     if not good(exitstatus):
         lines = log(client, upid)[-10:]

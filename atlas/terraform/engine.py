@@ -88,12 +88,13 @@ class TerraformEngine:
         process = detached.attach(attempts[-1]) if attempts else None
         began, number = bool(attempts), len(attempts)
         fate: detached.Fate = follower.follow(process) if process else "gone"
+        saved = folder / "approved.tfplan"
+        saved.unlink(missing_ok=True)  # that of a run whose ATLAS was killed
         for _ in range(ATTEMPTS):
             if fate == 0:
                 break
             now = self._settled(work, emit) if began else self._seen(work)
             follower.subjects = {s.key: s for s in subjects(now)}
-            saved = folder / "approved.tfplan"
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 if not self._prepare(space, now, plan, saved, resumed=began):

@@ -69,6 +69,8 @@ class Workspace:
             found = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
             if found != {name: value for name, value in approved.items() if name.endswith(".tf") and "/" not in name}:
                 raise ApprovalRefused("the bundle is not the approved one", "plan again, and approve that plan")
+        for stale in self.folder.glob("plan-*.tfplan"):
+            stale.unlink()  # that of an ATLAS that was killed while it planned
         for old in self.folder.glob("*.tf"):
             if old.name not in texts:
                 old.unlink()

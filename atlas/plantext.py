@@ -60,7 +60,7 @@ def _title(change: Change, lease: Lease | None) -> str:
     said = {a.path: a.after for a in change.attributes}
     parts = []
     if "cpu.cores" in said:
-        parts.append(f"{said['cpu.cores']} cores")
+        parts.append(f"{said['cpu.cores']} core{'s' if said['cpu.cores'] != 1 else ''}")
     if "memory" in said:
         parts.append(show("memory", said["memory"]))
     parts += [f"disk {show(p, v)}" for p, v in said.items() if p.startswith("disks[") and p.endswith(".size")]

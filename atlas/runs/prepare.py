@@ -23,7 +23,6 @@ from atlas.spec import GuestDefaults, Model, Stack
 from atlas.state import Lease, Observed, State
 from atlas.units import format_size
 from atlas.validate import validate
-from atlas.versions import installs
 
 
 def layered(profile: Profile | None) -> GuestDefaults:
@@ -47,7 +46,6 @@ def check(stack: Stack, base: GuestDefaults) -> list[Diagnostic]:
         if instance.path in seen:
             continue
         seen.add(instance.path)
-        found.extend(installs(instance)[1])
         image = instance.guest.image
         if image is not None and instance.guest.template is None and find_image(image) is None:
             hint = f"known: {', '.join(images())}; or name a `template`"

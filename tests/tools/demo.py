@@ -105,7 +105,8 @@ def _run(report: Report, folder: Path, guests: str, words: Path | None, out: Pat
     console.rule("a lab")
     control.reset(folder)
     shutil.rmtree(folder.parent / "home", ignore_errors=True)
-    console.print(f"starting a Proxmox VE lab with {guests} guests (the first time it builds their image)")
+    note = " (the first time their image is built, which takes a minute or more)" if guests == "qemu" else ""
+    console.print(f"starting a Proxmox VE lab with {guests} guests{note}")
     status = report.step("start the lab", lambda: control.start(folder, guests=guests))
     write_profile("lab", status)
     view = HumanView(console)

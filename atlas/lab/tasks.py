@@ -40,6 +40,7 @@ class TaskRecord(Record):
     exitstatus: str | None = None
     log: tuple[str, ...] = ()
     warnings: int = 0
+    seconds: float = 0.0  # how long it took, for measurements: the API knows whole seconds only
 
 
 class Task:
@@ -97,7 +98,7 @@ class Tasks:
         return upid
 
     async def _run(self, task: Task, work: Callable[[Task], Awaitable[None]]) -> None:
-        record = task.record
+        record, begun = task.record, self.clock.now()
         try:
             await work(task)
             status = f"WARNINGS: {record.warnings}" if record.warnings else "OK"
@@ -112,7 +113,8 @@ class Tasks:
         except Exception as error:  # noqa: BLE001  a worker's bug ends that worker, not the server
             status = f"internal error: {error!r}"
             task.log(f"TASK ERROR: {status}")
-        record.exitstatus, record.endtime = status, int(self.clock.now())
+        ended = self.clock.now()
+        record.exitstatus, record.endtime, record.seconds = status, int(ended), ended - begun
         self._running.pop(record.upid, None)
         self.store.flush()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas.diagnostics import Severity, has_errors
+from atlas.diagnostics import has_errors
 from atlas.errors import SpecError
 from atlas.instances import instances
 from atlas.phases import Phase
@@ -27,6 +27,5 @@ def validate(site: Site, session: str) -> StepResult:
     if has_errors(found):
         raise SpecError(found)
     count = len(instances(stack, base))
-    warnings = [d.summary for d in found if d.severity is Severity.WARNING]
     text = f"The spec of {stack.metadata.name} is valid: {count} guest{'s' if count != 1 else ''}."
-    return StepResult("\n".join([text, *(f"Warning: {w}." for w in warnings)]), Phase.PLANNING)
+    return StepResult(text, Phase.PLANNING)

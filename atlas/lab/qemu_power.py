@@ -7,6 +7,7 @@ from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, api
 from atlas.lab.guest_config import truth
 from atlas.lab.guests import check_lock, check_running, find, flock, load, refuse, root_only
+from atlas.lab.qemu_bridges import check_plugs
 from atlas.lab.qemu_cleanup import clean_up_after
 from atlas.lab.qemu_machine import machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
@@ -71,6 +72,7 @@ async def start_vm(lab: Lab, node: str, vmid: int, task: Task, *, skiplock: bool
         state = guest.config.get("vmstate")
         if not resuming:
             await qemu_pending.apply_stopped(lab, guest)
+        check_plugs(lab, guest, task)
         await task.spend(START_SECONDS)
         await _power_on(lab, guest)
         if resuming and state:

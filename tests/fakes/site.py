@@ -156,10 +156,22 @@ class Site:
             else:
                 return
 
-    def clone(self, newid: int, name: str) -> None:
-        """Clone the template as others do, not ATLAS."""
-        at = ("nodes", self.template.node, "qemu", self.template.vmid)
-        self.task(self.client.post(*at, "clone", newid=newid, name=name, full=0))
+    def containers(self, *guests: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Return these containers of a spec, or none where the site has no archive to make them from."""
+        archive = find_archive(self.cluster.look(), images()["debian-12"])
+        return tuple({**g, "kind": "container"} for g in guests) if archive else ()
+
+    def clone(self, newid: int, name: str, *, template: bool = False) -> None:
+        """Clone the template as others do, not ATLAS; into another template, which is waited for until it shows."""
+        node = self.template.node
+        self.task(self.client.post("nodes", node, "qemu", self.template.vmid, "clone", newid=newid, name=name, full=0))
+        if not template:
+            return
+        self.task(self.client.post("nodes", node, "qemu", newid, "template"))
+        deadline = time.monotonic() + BOOT_SECONDS
+        while newid not in {t.vmid for t in self.cluster.look().templates()}:
+            assert time.monotonic() < deadline, f"{newid} does not show as a template"
+            time.sleep(0.2)
 
     def plan(self, spec: Mapping[str, Any] | None, stack: str = "") -> tuple[Work, Plan]:
         """Plan a spec, or the end of a stack, and store the plan."""

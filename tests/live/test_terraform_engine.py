@@ -166,12 +166,10 @@ def test_templates_of_other_nodes_linked_or_local(site: TerraformSite) -> None:
 def test_a_template_under_a_new_vmid_replaces_nothing(site: TerraformSite) -> None:
     first, second = site.vmids[1] - 1, site.vmids[1]
     node = site.template.node
-    site.clone(first, "golden")
-    site.task(site.client.post("nodes", node, "qemu", first, "template"))
+    site.clone(first, "golden", template=True)
     wanted = spec({"name": "a", "template": "golden"})
     site.apply(wanted)
-    site.clone(second, "golden")
-    site.task(site.client.post("nodes", node, "qemu", second, "template"))
+    site.clone(second, "golden", template=True)
     site.task(site.client.delete("nodes", node, "qemu", first))
     try:
         assert site.plan(wanted)[1].changes == ()
@@ -219,9 +217,10 @@ def test_a_container_is_made_changed_and_deleted(site: TerraformSite) -> None:
 
 def test_destroy_leaves_the_lab_as_it_was(site: TerraformSite) -> None:
     before, volumes = site.vmids_there(), site.volumes()
-    site.apply(spec({"name": "a", "count": 2}, {"name": "ct", "kind": "container"}))
+    containers = site.containers({"name": "ct"})
+    site.apply(spec({"name": "a", "count": 2}, *containers))
     plan = site.apply(None, "farm")
-    assert plan.count(Action.DELETE) == 3
+    assert plan.count(Action.DELETE) == 2 + len(containers)
     assert site.vmids_there() == before
     assert site.volumes() == volumes
     assert not site.store.leases("test", "farm")
@@ -261,10 +260,10 @@ def test_after_one_engine_the_other_plans_nothing(site: TerraformSite) -> None:
             "count": 2,
             "tags": ["x"],
             "start": {"order": 2},
-            "networks": [{"vlan": 4, "address": "10.44.0.5/24"}, {"bridge": "vmbr0"}],
+            "networks": [{**site.vlan, "address": "10.44.0.5/24"}, {"bridge": "vmbr0"}],
         },
         {"name": "db", "disks": [{"size": "5GiB"}, {"size": "1GiB", "storage": site.other_storage, "ssd": True}]},
-        {"name": "ct", "kind": "container", "mounts": [{"path": "/srv", "size": "1GiB"}]},
+        *site.containers({"name": "ct", "mounts": [{"path": "/srv", "size": "1GiB"}]}),
     ]
     site.use("api")
     site.apply(spec(*guests))

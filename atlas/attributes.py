@@ -85,6 +85,11 @@ def effect(path: str, kind: Kind) -> Effect | None:
     return vm if kind == "vm" else container
 
 
+def known(path: str) -> bool:
+    """Tell whether a path is an attribute that a cluster has; what Ansible did is kept beside them."""
+    return pattern(path) in EFFECTS
+
+
 def pattern(path: str) -> str:
     """Return a path as the tables have it, without indexes."""
     return _INDEX.sub("[]", path)

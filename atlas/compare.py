@@ -130,7 +130,7 @@ def differences(wanted: Attributes, applied: Attributes, observed: Observed) -> 
 
     What is wanted is set; what ATLAS applied and is wanted no more is reset; everything else is left alone.
     """
-    paths = sorted({*wanted, *applied}, key=attributes.natural)
+    paths = sorted({*wanted, *filter(attributes.known, applied)}, key=attributes.natural)
     kind = observed.attributes.get("kind", observed.kind)
     if wanted.get("kind", kind) != kind:  # the attributes of the one kind mean nothing to the other
         return (AttributeChange("kind", kind, wanted["kind"], Effect.REPLACE),)

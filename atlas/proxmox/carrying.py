@@ -66,7 +66,7 @@ class Carrier:
             self._check(changes)
             due = self._due()
             if not changes and not due:
-                removed = [p for p in self.applied if p not in self.wanted]
+                removed = [p for p in self.applied if p not in self.wanted and attributes.known(p)]
                 self.hands.journal.applied(self.hands.key, self.wanted, removed)
                 return observed
             try:

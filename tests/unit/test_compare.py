@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import stacks
 
 from atlas import attributes
 from atlas.compare import compare, drift, warnings
@@ -486,3 +487,10 @@ DRIFTS: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("facts", "expected"), DRIFTS)
 def test_drift(facts: dict[str, Any], expected: list[str]) -> None:
     assert [f"{d.path}:{d.expected}>{d.observed}" for d in drift(seen(done(work({})), **facts))] == expected
+
+
+def test_what_ansible_did_is_no_attribute_of_the_cluster() -> None:
+    before = stacks.made(stacks.work({}))
+    (key,) = before.applied
+    after = replace(before, applied={key: {**before.applied[key], "configured": "5d3f", "software": ("nginx",)}})
+    assert compare(after) == ()

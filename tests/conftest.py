@@ -1,11 +1,17 @@
-"""What holds for all tests: nobody imports the top-level folders under their bare names."""
+"""What holds for all tests; and for those that drive the program: one lab for the session, a home for each test."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from fakes.program import Api, Program
 
 BARE = {"agents", "conversations", "configs", "generators"}
 
@@ -15,3 +21,30 @@ def _one_name_for_each_module() -> Iterator[None]:
     """Fail the session if a module was loaded a second time, as `agents` beside `atlas.agents`."""
     yield
     assert not BARE & set(sys.modules)
+
+
+@pytest.fixture(scope="session")
+def lab_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """Start a lab by the program itself; it wrote the profile `lab` and is stopped at the end."""
+    from fakes.program import Program
+
+    made = Program(tmp_path_factory.mktemp("program"))
+    made("lab", "start", "--latency", "fast").ended(0)
+    yield made
+    made("lab", "stop").ended(0)
+
+
+@pytest.fixture(scope="session")
+def lab_api(lab_program: Program) -> Api:
+    """Return the lab's own API."""
+    from fakes.program import Api
+
+    return Api(json.loads(lab_program("lab", "status", "--json").ended(0).out))
+
+
+@pytest.fixture
+def atlas(lab_program: Program, tmp_path: Path) -> Program:
+    """Return the program with a new home and the profile `lab`."""
+    from fakes.program import Program
+
+    return Program(tmp_path, lab_program.config)

@@ -21,6 +21,8 @@ app = typer.Typer(
 # typer brings a click of its own, whose UsageError it exports only by its subclass.
 WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
+_INTERRUPTED = 130
+
 _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
 
 app.command(rich_help_panel=_TALK)(chat.chat)
@@ -60,9 +62,10 @@ def main() -> None:
         problem.show()
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
-        sys.exit(130)
+        code = _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         sys.exit(1)
+    if code == _INTERRUPTED:  # typer turns Ctrl-C into this code by itself
+        sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
     sys.exit(code if isinstance(code, int) else 0)

@@ -72,8 +72,9 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     state = site.cluster.look(x.vmid for x in before)
     origins, faults = _origins(wanted, state, site.profile.images)
     found += faults
-    renames = _renames(stack, wanted)
     old = {(x.group, x.index): x for x in before}
+    # A spec may go on saying `renamed_from` long after; only a guest that still has its former name is renamed.
+    renames = {key: place_ for key, place_ in _renames(stack, wanted).items() if place_ in old}
     made = {x.key: x for place_, x in old.items() if x.made and place_ not in renames.values()}
     # A guest that was made stays on its node; HA or a person may have moved it since.
     placed = {

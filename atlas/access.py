@@ -32,14 +32,14 @@ NEEDS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "api": {
         "/vms": GUESTS,
         "/storage": frozenset({"Datastore.AllocateSpace", "Datastore.Audit"}),
-        "/nodes": frozenset({"Sys.Audit"}),
+        "/": frozenset({"Sys.Audit"}),
         "/sdn/zones/localnetwork": frozenset({"SDN.Use"}),
         "/pool": frozenset({"Pool.Allocate", "Pool.Audit"}),
     },
     "terraform": {
         "/vms": GUESTS,
         "/storage": frozenset({"Datastore.AllocateSpace", "Datastore.Audit"}),
-        "/nodes": frozenset({"Sys.Audit"}),
+        "/": frozenset({"Sys.Audit"}),
         "/sdn/zones/localnetwork": frozenset({"SDN.Use"}),
         "/pool": frozenset({"Pool.Allocate", "Pool.Audit"}),
     },

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.common import Cluster, Json, NoColor, application, output
+from atlas.cli.common import Cluster, EngineName, Json, NoColor, application, output
 
 
 def doctor(
@@ -14,6 +14,7 @@ def doctor(
         bool, typer.Option("--role", help="Print the least role for each engine, and how to make it.")
     ] = False,
     cluster: Cluster = None,
+    engine: EngineName = "auto",
     json: Json = False,
     no_color: NoColor = False,
 ) -> None:
@@ -21,7 +22,7 @@ def doctor(
     with output(json=json, no_color=no_color) as out:
         from atlas.doctor import examine, roles
 
-        app = application(out, cluster)
+        app = application(out, cluster, engine)
         if role:
             lines = list(roles())
             out.result({"commands": lines})

@@ -154,7 +154,7 @@ def work_of(site: Site, plan: Plan) -> Work:
     stored = {x.vmid: x for x in site.store.leases(site.profile.name, plan.stack)}
     # What was made since the plan is in the store; what the plan says of places and addresses stands.
     leases = {k: replace(x, made=y.made, uuid=y.uuid) if (y := stored.get(x.vmid)) else x for k, x in leases.items()}
-    former = {key: _key(*place_) for key, place_ in _renames(stack, wanted).items()}
+    former = {c.key: c.renamed_from for c in plan.changes if c.renamed_from is not None}
     return Work(
         stack=plan.stack,
         installation=site.store.installation(),

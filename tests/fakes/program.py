@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class Program:
         """Start a command."""
         return subprocess.Popen(
             [*COMMAND, *map(str, words)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True,
-            env=self.env, **more,
+            env=self.env, preexec_fn=_interruptible, **more,
         )  # fmt: skip
 
     def write(self, spec: Mapping[str, Any] | str, name: str = "spec.yaml") -> Path:
@@ -107,6 +108,10 @@ class Program:
             spec = json.dumps({"apiVersion": "atlas/v1", "kind": "Stack", **spec})
         path.write_text(spec)
         return path
+
+
+def _interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs are started with it ignored
 
 
 class Api:

@@ -78,26 +78,27 @@ def test_a_stack_lives_and_goes(road: Road, lab_api: Api) -> None:
     assert counts(road.plan()) == {}
     uuid = lab_api.config("db")["smbios1"]
 
-    # Memory in place, a disk grown, a guest added, one removed: the others are not touched.
-    guests[1].update(memory="2GiB", disks=[{"size": "6GiB"}])
+    # Memory in place, a disk grown, a guest renamed, one added, one removed: the others are not touched.
+    guests[1].update(name="data", renamed_from="db", memory="2GiB", disks=[{"size": "6GiB"}])
     guests[2].update(memory="768MiB")
     guests[0]["count"] = 1
     guests.append({"name": "new", "networks": [{"bridge": "vmbr0", "address": "auto"}]})
     assert road.apply() == {"create": 1, "update": 2, "delete": 1}
-    db = lab_api.config("db")
-    assert (str(db["memory"]), size(db), db["smbios1"]) == ("2048", "6G", uuid)
-    assert lab_api.named("db")["vmid"] == rows["db"]["vmid"]
-    assert lab_api.pending("db") == []
+    data = lab_api.config("data")
+    assert (str(data["memory"]), size(data), data["smbios1"]) == ("2048", "6G", uuid)
+    assert lab_api.named("data")["vmid"] == rows["db"]["vmid"]
+    assert lab_api.pending("data") == []
     assert int(lab_api.config("ct")["memory"]) == 768
     assert lab_api.named("web-1")["vmid"] == rows["web-1"]["vmid"]
-    assert not [r for r in lab_api.rows().values() if r["name"] == "web-2"]
+    assert not {r["name"] for r in lab_api.rows().values()} & {"web-2", "db"}
     assert counts(road.plan()) == {}
 
-    # A rename keeps the guest; more of a group keeps those that are there.
-    guests[1].update(name="data", renamed_from="db")
+    # The file still says `renamed_from`; more of a group keeps those that are there.
     guests[0]["count"] = 2
+    guests[1]["memory"] = "1536MiB"
     assert road.apply() == {"create": 1, "update": 1}
-    assert (lab_api.named("data")["vmid"], lab_api.config("data")["smbios1"]) == (rows["db"]["vmid"], uuid)
+    assert lab_api.config("data")["smbios1"] == uuid
+    assert str(lab_api.config("data")["memory"]) == "1536"
     assert lab_api.named("web-1")["vmid"] == rows["web-1"]["vmid"]
     assert counts(road.plan()) == {}
 

@@ -98,7 +98,8 @@ class Program:
         """Start a command."""
         return subprocess.Popen(
             [*COMMAND, *map(str, words)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True,
-            env=self.env, preexec_fn=_interruptible, **more,
+            env=self.env, preexec_fn=_interruptible,  # noqa: PLW1509  no thread runs yet
+            **more,
         )  # fmt: skip
 
     def write(self, spec: Mapping[str, Any] | str, name: str = "spec.yaml") -> Path:

@@ -20,7 +20,7 @@ def list_stacks(cluster: Cluster = None, json: Json = False, no_color: NoColor =
 
         found = application(out, cluster).store.stacks(cluster)
         out.result({"stacks": [dict(s) for s in found]})
-        rows = [(s["stack"], s["cluster"], s["engine"] or "", len(s["guests"])) for s in found]
+        rows = [(s["stack"], s["cluster"], s["engine"] or "", s["guests"]) for s in found]
         out.print(table(("stack", "cluster", "engine", "guests"), rows) if rows else "no stacks yet")
 
 

@@ -1,0 +1,72 @@
+"""`atlas chat` with its input piped: other words, another outcome; approvals are never skipped."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from fakes.program import Api, Program
+
+WORDS = ("--cluster", "lab", "--engine", "api")
+
+
+def said(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "memory", "cores"), [("two", "shop", 2, 1), ("three", "mail", 1, 2)], ids=["shop", "mail"]
+)
+def test_other_words_another_outcome(
+    atlas: Program, lab_api: Api, count: str, name: str, memory: int, cores: int
+) -> None:
+    before = lab_api.world()
+    number = {"two": 2, "three": 3}[count]
+    first = f"{count} debian servers called {name} with {cores} cores and {memory} GB"
+    done = atlas("chat", *WORDS, "--json", stdin=said(first, "yes", "quit")).ended(0)
+    assert done.one("plan.ready")["create"] == number
+    assert done.one("run.done")["result"] == "applied"
+    rows = [r for v, r in lab_api.rows().items() if v not in before["guests"]]
+    assert sorted(r["name"] for r in rows) == [f"{name}-{i + 1}" for i in range(number)]
+    for row in rows:
+        config = lab_api.config(row["name"])
+        assert (str(config["memory"]), int(config["cores"])) == (str(memory * 1024), cores)
+    agents = {m["source"] for m in done.all("message")}
+    assert {"orchestrator", "collector", "validator", "generator", "executor", "verifier"} <= agents
+    stack = atlas("stacks", "list", "--json").ended(0).one("result")["stacks"][0]["stack"]
+    atlas("destroy", stack, "--yes").ended(0)
+    assert lab_api.world() == before
+
+
+def test_without_a_yes_nothing_is_changed(atlas: Program, lab_api: Api) -> None:
+    before = lab_api.world()
+    done = atlas("chat", *WORDS, "--json", stdin=said("a debian server called solo with 1 core and 1 GB"))
+    assert done.all("plan.ready")
+    assert not done.all("run.started")
+    assert lab_api.world() == before
+    refused = atlas("resume", "--json", stdin=said("no")).ended(0)
+    assert not refused.all("run.started")
+    assert lab_api.world() == before
+
+
+def test_a_killed_chat_is_resumed_and_asks_again(atlas: Program, lab_api: Api) -> None:
+    before = lab_api.world()
+    out, lines = atlas.folder / "out.jsonl", atlas.folder / "lines"
+    lines.write_text("")
+    with out.open("w") as stream:
+        process = atlas.start("chat", "a", "debian", "server", "called", "solo", "with", "1", "core", "and", "1", "GB",
+                              *WORDS, "--json", out=stream)  # fmt: skip
+        deadline = time.monotonic() + 60
+        while '"validator"' not in out.read_text():
+            assert process.poll() is None, out.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)  # polls for the validator's turn, up to the deadline
+        process.kill()
+        process.wait()
+    assert lab_api.world() == before
+    done = atlas("resume", "--engine", "api", "--json", stdin=said("yes", "quit")).ended(0)
+    assert done.one("run.done")["result"] == "applied"
+    assert [r["name"] for v, r in lab_api.rows().items() if v not in before["guests"]] == ["solo"]
+    stack = atlas("stacks", "list", "--json").ended(0).one("result")["stacks"][0]["stack"]
+    atlas("destroy", stack, "--yes").ended(0)
+    assert lab_api.world() == before

@@ -15,15 +15,15 @@ _SIZES = ("memory", "balloon", "swap", ".size")
 def describe(plan: Plan) -> str:
     """Return the plan: a headline, a line for each change, and under it what changes."""
     leases = {x.key: x for x in plan.leases}
-    lines = [headline(plan)]
+    lines = [headline(plan), ""]
     for change in plan.changes:
-        lines += ["", f"  {_SIGNS[change.action]} {_title(change, leases.get(change.key))}"]
+        lines.append(f"  {_SIGNS[change.action]} {_title(change, leases.get(change.key))}")
         if change.action is not Action.CREATE:
             lines += [f"      {attribute(a)}" for a in change.attributes if a.path not in _QUIET]
         lines += [f"      note: {note}" for note in change.notes]
         if change.reboots and change.action is Action.UPDATE:
             lines.append("      this reboots the guest")
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
 
 
 def headline(plan: Plan) -> str:

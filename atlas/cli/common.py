@@ -73,7 +73,9 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
 
         from atlas.views.human import HumanView
 
-        view = HumanView(Console(no_color=no_color or None, soft_wrap=True), quiet=quiet, verbose=verbose)
+        # A terminal gets whole words; a pipe gets whole lines.
+        console = Console(no_color=no_color or None, soft_wrap=not sys.stdout.isatty())
+        view = HumanView(console, quiet=quiet, verbose=verbose)
         out = Output(Emitter((view,)), json=False, view=view)
     try:
         yield out

@@ -116,6 +116,8 @@ def finish(app: App, conversation: Conversation, out: Output, *, yes: bool) -> N
     session = conversation.resume()
     if session.phase is Phase.AWAITING_APPROVAL:
         session = _decide(conversation, out, yes=yes)
+    while session.phase is Phase.AWAITING_APPROVAL and out.interactive:
+        session = _decide(conversation, out, yes=False)  # a repair: `--yes` was said to the plan before it
     _leave(app, session, out)
 
 
@@ -123,7 +125,7 @@ def _decide(conversation: Conversation, out: Output, *, yes: bool) -> Session:
     if yes:
         return conversation.say("yes")
     if out.interactive:
-        return conversation.say(ask("Approve this plan? (yes/no)") or "no")
+        return conversation.say(ask(">") or "no")
     # Nobody can be asked: the executor is, and it refuses without a record; the refusal is kept in the session.
     return conversation.unapproved()
 
@@ -139,7 +141,14 @@ def _leave(app: App, session: Session, out: Output) -> None:
         if run is None:
             out.emit(EventType.RUN_DONE, result="nothing", reason="everything is as the spec wants it")
         return
-    if session.phase in (Phase.CANCELLED, Phase.COLLECTING, Phase.AWAITING_APPROVAL):
+    broken = run is not None and run.result == "failed"
+    if session.phase in (Phase.CANCELLED, Phase.COLLECTING, Phase.AWAITING_APPROVAL) and not broken:
         raise typer.Exit(int(ExitCode.NOT_APPROVED))
+    if session.phase is Phase.AWAITING_APPROVAL:
+        text = (
+            f"the checks failed, and the repair needs an approval of its own: `atlas resume {session.id}` asks for it"
+        )
+        out.emit(EventType.NOTE, text=text)
+        raise typer.Exit(int(ExitCode.FAILED))
     out.print(f"[dim]session {session.id}; `atlas resume {session.id}` goes on[/]")
     raise typer.Exit(int(ExitCode.FAILED))

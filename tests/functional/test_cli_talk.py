@@ -40,7 +40,7 @@ def test_other_words_another_outcome(
 
 def test_without_a_yes_nothing_is_changed(atlas: Program, lab_api: Api) -> None:
     before = lab_api.world()
-    done = atlas("chat", *WORDS, "--json", stdin=said("a debian server called solo with 1 core and 1 GB"))
+    done = atlas("chat", *WORDS, "--json", stdin=said("a debian server called depot with 1 core and 1 GB"))
     assert done.all("plan.ready")
     assert not done.all("run.started")
     assert lab_api.world() == before
@@ -54,7 +54,7 @@ def test_a_killed_chat_is_resumed_and_asks_again(atlas: Program, lab_api: Api) -
     out, lines = atlas.folder / "out.jsonl", atlas.folder / "lines"
     lines.write_text("")
     with out.open("w") as stream:
-        process = atlas.start("chat", "a", "debian", "server", "called", "solo", "with", "1", "core", "and", "1", "GB",
+        process = atlas.start("chat", "a", "debian", "server", "called", "depot", "with", "1", "core", "and", "1", "GB",
                               *WORDS, "--json", out=stream)  # fmt: skip
         deadline = time.monotonic() + 60
         while '"validator"' not in out.read_text():
@@ -66,7 +66,7 @@ def test_a_killed_chat_is_resumed_and_asks_again(atlas: Program, lab_api: Api) -
     assert lab_api.world() == before
     done = atlas("resume", "--engine", "api", "--json", stdin=said("yes", "quit")).ended(0)
     assert done.one("run.done")["result"] == "applied"
-    assert [r["name"] for v, r in lab_api.rows().items() if v not in before["guests"]] == ["solo"]
+    assert [r["name"] for v, r in lab_api.rows().items() if v not in before["guests"]] == ["depot"]
     stack = atlas("stacks", "list", "--json").ended(0).one("result")["stacks"][0]["stack"]
     atlas("destroy", stack, "--yes").ended(0)
     assert lab_api.world() == before

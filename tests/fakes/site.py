@@ -225,6 +225,11 @@ class Site:
         status = self.client.get("nodes", row["node"], row["type"], vmid, "status", "current")
         return bool(status["status"] == "running")
 
+    def all_booted(self) -> None:
+        """Wait until every guest of ours that runs has booted."""
+        for vmid in self.vmids_there():
+            self.booted(vmid)
+
     def booted(self, vmid: int) -> None:
         """Wait until a running guest's agent answers: before that, nobody in it hears that it shall go down."""
         row = self.cluster.row(vmid)

@@ -177,6 +177,7 @@ CHANGES = [
 @pytest.mark.parametrize("point", CHANGES)
 def test_changes_killed_at_a_point(site: Site, point: str) -> None:
     site.apply(three(site))
+    site.all_booted()
     theirs = site.config(site.vmids[0] + THEIRS)
     _, plan = site.plan(changed(site))
     run = site.store.new_run(plan, None)
@@ -194,6 +195,7 @@ def test_killed_at_random_moments(site: Site, seed: int, *, first: bool) -> None
     chance = random.Random(seed)
     if not first:
         site.apply(three(site))
+        site.all_booted()
     spec = three(site) if first else changed(site)
     theirs = site.config(site.vmids[0] + THEIRS)
     _, plan = site.plan(spec)

@@ -107,9 +107,6 @@ class Engine(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Return what it uses with versions; part of the plan's hash."""
 
-    def bundle(self, work: Work) -> Mapping[str, str]:
-        """Return the files that it works from, `{path: text}`, besides those of Ansible; empty for the api engine."""
-
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return the changes, by key; writes nothing to the cluster. The bundle is in `work.folder / "bundle"`."""
 

@@ -53,10 +53,6 @@ class ApiEngine:
 
         return {"proxmoxer": version("proxmoxer")}
 
-    def bundle(self, work: Work) -> Mapping[str, str]:  # noqa: ARG002  the port's signature
-        """Return no files: it works from the plan alone."""
-        return {}
-
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return the changes, by key; writes nothing.
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from atlas.compare import Subject, compare, subjects
 from atlas.errors import PartlyDone, SpecError, StalePlan, Unreachable
 from atlas.events import Emitter, EventType, Stage
-from atlas.generators.terraform import PROVIDER, generate
+from atlas.generators.terraform import PROVIDER
 from atlas.plan import Action, Change, Plan, by_key
 from atlas.ports import Cluster, GuestReady, Journal, Work
 from atlas.settings import Profile
@@ -61,10 +61,6 @@ class TerraformEngine:
         """Return the program's version and the provider's."""
         found = program.find()
         return {found.name: found.version, "bpg/proxmox": PROVIDER}
-
-    def bundle(self, work: Work) -> Mapping[str, str]:
-        """Return the Terraform files of the stack."""
-        return generate(work)
 
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return what Terraform would change; see `ports.Engine`."""

@@ -12,6 +12,7 @@ from fakes.site import Site
 from fakes.where import CLUSTER
 
 from atlas.events import Emitter
+from atlas.generators.terraform import generate
 from atlas.generators.writer import write_bundle
 from atlas.plan import Plan, bundle_hashes
 from atlas.ports import Run, Work
@@ -37,7 +38,7 @@ class TerraformSite(Site):
     def plan(self, spec: Mapping[str, Any] | None, stack: str = "") -> tuple[Work, Plan]:
         """Plan a spec, or the end of a stack, and store the plan."""
         work = self.work(spec, stack)
-        files = dict(self.engine.bundle(work))
+        files = dict(generate(work)) if self.engine.name == "terraform" else {}
         write_bundle(work.folder / "bundle", files)
         changes = self.engine.plan(work, Emitter())
         leases, versions = tuple(work.leases.values()), self.engine.versions()

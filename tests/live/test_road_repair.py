@@ -18,6 +18,7 @@ from atlas.cli.run import finish
 from atlas.conversations.session import Conversation
 from atlas.events import Emitter, Event
 from atlas.ports import CheckResult, HostResult, Target
+from atlas.settings import EngineChoice
 from atlas.spec import Check
 
 SPEC: dict[str, Any] = {
@@ -71,9 +72,9 @@ class Configured:
 class House:
     """The application over the lab, with guests that can be reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: EngineChoice) -> None:
         self.events: list[Event] = []
-        self.app = App(Emitter((self.events.append,)), "lab", "api")
+        self.app = App(Emitter((self.events.append,)), "lab", engine)
         self.reach, self.ansible = Reached(), Configured()
         site = self.app.site("lab")
         self.app._sites["lab"] = dataclasses.replace(site, reach=self.reach, configurator=self.ansible)
@@ -95,11 +96,13 @@ def phase(conversation: Conversation) -> str:
     return conversation.session.phase.value
 
 
-@pytest.fixture
-def house(atlas: Program, monkeypatch: pytest.MonkeyPatch) -> House:
+@pytest.fixture(params=["api", pytest.param("terraform", marks=pytest.mark.provider)])
+def house(request: pytest.FixtureRequest, atlas: Program, monkeypatch: pytest.MonkeyPatch) -> House:
+    if request.param == "terraform":
+        request.getfixturevalue("provider")
     monkeypatch.setenv("ATLAS_HOME", str(atlas.home))
     monkeypatch.setenv("ATLAS_CONFIG", str(atlas.config))
-    return House()
+    return House(request.param)
 
 
 def test_a_failed_check_proposes_one_repair_and_ends_with_1(house: House, atlas: Program, lab_api: Api) -> None:

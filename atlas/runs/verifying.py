@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from atlas.compare import differences, subjects
 from atlas.configs.catalogue import find_software
@@ -19,6 +20,7 @@ from atlas.runs.targets import known_hosts, target
 from atlas.spec import Check
 
 _AT_ONCE = 8
+BOOT_SECONDS = 180.0
 
 
 def checks_of(instance: Instance) -> tuple[Check, ...]:
@@ -116,5 +118,9 @@ def _checks(site: Site, work: Work, instance: Instance) -> Iterator[CheckResult]
     except AtlasError as problem:
         yield CheckResult("address", ok=False, evidence=problem.message)
         return
+    # A change may have just rebooted it, with nothing for Ansible to do that would have waited; if it never
+    # answers, the checks tell.
+    with suppress(AtlasError):
+        site.reach.wait(found, known_hosts(work), BOOT_SECONDS)
     for check in checks:
         yield site.reach.check(found, known_hosts(work), check)

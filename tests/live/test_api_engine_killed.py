@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fakes import killed
-from fakes.site import Site
+from fakes.site import BOOT_SECONDS, Site
 from fakes.where import CLUSTER, cluster
 
 from atlas.errors import PartlyDone
@@ -104,7 +104,7 @@ def check(site: Site, spec: dict[str, Any], before: dict[str, Any]) -> None:
 
 def booted_with(site: Site, vmid: int, address: str) -> None:
     """Wait until the guest, which may boot just now, says that it has this address."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + BOOT_SECONDS
     while (found := site.cluster.addresses("vm", vmid)) != (address,):
         assert not found, f"it was not rebooted: it still has {found}"
         assert time.monotonic() < deadline, "it does not say"

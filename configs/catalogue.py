@@ -206,4 +206,4 @@ def proofs() -> Mapping[str, Mapping[str, Any]]:
 def proved(role: str, image: str) -> bool:
     """Tell whether a role as it is now was proved on an image, with the distribution's packages."""
     proof = proofs().get(role)
-    return proof is not None and proof["image"] == image and proof["hash"] == role_hash(role)
+    return proof is not None and proof.get("image") == image and proof["hash"] == role_hash(role)

@@ -31,6 +31,11 @@ def lacking() -> list[str]:
     return [role for role in every_role() if known.get(role, {}).get("hash") != role_hash(role)]
 
 
+def unproved() -> dict[str, str]:
+    """Return the roles that are recorded as unproved, with the reason; users are warned of them."""
+    return {role: str(proof["unproved"]) for role, proof in proofs().items() if "unproved" in proof}
+
+
 def record(role: str, proof: Mapping[str, Any]) -> None:
     """Put a proof into the records, at once: a later role may fail."""
     path = ROLES / "proofs.json"
@@ -52,12 +57,14 @@ def check() -> int:
     missing = lacking()
     for role in missing:
         say(f"role {role}: what is there was not proved; run `make roles`")
+    for role, reason in unproved().items():
+        say(f"role {role}: unproved: {reason}")
     for entry in software().values():
         for source in entry.sources:
             if source.repository:
                 say(f"{entry.name} from {source.name}: unproved, its repository is outside the distribution")
     if not missing:
-        say(f"{len(every_role())} roles are proved on {IMAGE}")
+        say(f"{len(every_role()) - len(unproved())} roles are proved on {IMAGE}")
     return 1 if missing else 0
 
 
@@ -113,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(chosen.roles) - set(every_role())
     if unknown:
         parser.error(f"no such role: {', '.join(sorted(unknown))}")
-    roles = chosen.roles or (every_role() if chosen.all else lacking())
+    roles = chosen.roles or (every_role() if chosen.all else [*lacking(), *unproved()])
     return prove_all(roles, verbose=chosen.verbose) if roles else check()
 
 

@@ -64,9 +64,12 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
     Raises:
         NotFound: It was never applied on this cluster.
     """
-    run = next((r for r in site.store.runs(stack) if r.cluster == site.profile.name and r.result != "failed"), None)
-    if run is None:
-        raise NotFound(f"the stack {stack!r} was not applied on {site.profile.name!r}", "atlas stacks list")
+    ran = (r for r in site.store.runs(stack) if r.cluster == site.profile.name and r.result != "failed")
+    run = next(ran, None)
+    if run is None or site.store.plan(run.plan).destroy:
+        raise NotFound(
+            f"there is no stack {stack!r} on {site.profile.name!r}", "`atlas stacks list` shows what there is"
+        )
     started = time.time()
     wrong = verify(site, work_of(site, site.store.plan(run.plan)), emit)
     how = "applied" if site.reach.how == "none" else "verified"

@@ -103,6 +103,7 @@ def test_a_stack_lives_and_goes(road: Road, lab_api: Api) -> None:
     assert counts(road.plan()) == {}
 
     done = road.atlas("destroy", "road", "--yes", "--json").ended(0)
+    road.atlas("verify", "road").ended(2)
     assert counts(done.one("plan.ready")) == {"delete": 5}
     assert lab_api.world() == before
     assert road.atlas("stacks", "show", "road", "--json").code in (0, 2)

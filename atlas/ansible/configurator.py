@@ -80,7 +80,7 @@ def _follow(run: Path, folder: Path) -> Iterator[dict[str, Any]]:
         if offset != before:
             seen.write_text(str(offset))
         elif not ended:
-            time.sleep(0.1)
+            time.sleep(0.1)  # reads on until the worker has ended, which the loop asks each time
 
 
 def _events(folder: Path, offset: int) -> Iterator[dict[str, Any]]:

@@ -56,11 +56,16 @@ def atlas(lab_program: Program, tmp_path: Path) -> Program:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a live suite, with the lab that it shares, in one process, and real guests one after the other.
+    """Keep a live suite, by one engine, with the lab that it shares in one process; real guests one after the other.
 
     Only the suites that kill are spread out: each of their tests has ATLAS processes of its own and mostly waits.
     """
     for item in items:
         if "live" in item.path.parts and not item.path.stem.endswith("_killed"):
-            name = "guest" if item.get_closest_marker("guest") else item.path.stem
+            engine = (
+                item.callspec.params.get("engine")
+                if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+                else None
+            )
+            name = "guest" if item.get_closest_marker("guest") else f"{item.path.stem} {engine}"
             item.add_marker(pytest.mark.xdist_group(name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,12 +18,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fakes.site import KEY, Site
-from fakes.where import CLUSTER
+from fakes.site import Site
 
-from atlas.instances import instances
-from atlas.ports import Entry, Journal, Work
-from atlas.spec import Stack
+from atlas.ports import Entry, Journal, Run
 from atlas.state import Attributes
 
 HOOKS = (
@@ -89,35 +87,17 @@ class Killing:
         self._at("after-gone", guest)
 
 
-def resumed_work(site: Site, run_id: str) -> tuple[Work, Any, Any]:
-    """Return work, plan and run as a resuming process finds them: from the store alone."""
-    run = site.store.run(run_id)
-    plan = site.store.plan(run.plan)
-    stack = Stack.model_validate(plan.spec) if not plan.destroy else None
-    wanted = instances(stack) if stack else ()
-    renames = {
-        i.key: f"{i.guest.renamed_from}{i.key[len(i.group) :]}" for i in wanted if i.guest.renamed_from is not None
-    }
-    leases = {x.key: x for x in site.store.leases(CLUSTER, plan.stack)}
-    work = Work(
-        plan.stack,
-        site.store.installation(),
-        KEY,
-        wanted,
-        leases,
-        site.store.applied(CLUSTER, plan.stack),
-        site.cluster.look(),
-        site.home,
-        renames,
-        plan.destroy,
-    )
-    return work, plan, run
+def start(site: Site, run: Run, point: str = "none") -> subprocess.Popen[bytes]:
+    """Start a process that goes on with the run and kills itself at the point."""
+    (site.home / "status.json").write_text(json.dumps(site.status))
+    return subprocess.Popen([sys.executable, __file__, str(site.home), run.id, point], stderr=subprocess.PIPE)
 
 
 def main(home: Path, run_id: str, point: str) -> None:
-    """Go on with a run, and end at the point."""
+    """Go on with a run by the engine that it began with, and end at the point."""
     site = Site(home, json.loads((home / "status.json").read_text()))
-    work, plan, run = resumed_work(site, run_id)
+    work, plan, run = site.resumed(run_id)
+    site.use(plan.engine)
     site.carry_out(work, plan, run, wrap=lambda inner: Killing(inner, point))
 
 

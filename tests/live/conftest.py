@@ -1,4 +1,4 @@
-"""Fixtures of the live suites: whether Terraform's provider can be had here, found by one `init`."""
+"""Fixtures of the live suites: the engine, and whether Terraform's provider can be had here, found by one `init`."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> None:
         if os.environ.get("ATLAS_REQUIRE_PROVIDER") == "1":
             pytest.fail(words, pytrace=False)
         pytest.skip(words)
+
+
+@pytest.fixture(scope="module", params=["api", pytest.param("terraform", marks=pytest.mark.provider)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Return the engine's name; a module for one engine alone says `parametrize("engine", ..., indirect=True)`."""
+    if request.param == "terraform":
+        request.getfixturevalue("provider")
+    return str(request.param)

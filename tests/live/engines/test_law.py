@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.tfsite import TerraformSite
+from fakes.site import Site
 
 from atlas.lab import control
 from atlas.plan import Plan
 
-pytestmark = [pytest.mark.provider, pytest.mark.slow, pytest.mark.usefixtures("provider")]
+pytestmark = [
+    pytest.mark.provider,
+    pytest.mark.slow,
+    pytest.mark.parametrize("engine", ["terraform"], indirect=True),
+]
 
 SEEDS = int(os.environ.get("ATLAS_LAW_SEEDS", "3"))
 GUESTS = 6
@@ -29,14 +32,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("lab")
     yield control.start(folder, latency="instant")
     control.stop(folder)
-
-
-@pytest.fixture
-def site(lab: dict[str, Any], tmp_path: Path) -> Iterator[TerraformSite]:
-    made = TerraformSite(tmp_path / "home", lab)
-    yield made
-    made.store.close()
-    made.sweep()
 
 
 def guest(chance: random.Random, number: int, kind: str, disks: int) -> dict[str, Any]:
@@ -120,7 +115,7 @@ def apart(one: Plan, two: Plan) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_both_engines_plan_the_same_changes_and_none_after_the_other(site: TerraformSite, seed: int) -> None:
+def test_both_engines_plan_the_same_changes_and_none_after_the_other(site: Site, seed: int) -> None:
     before, after = specs(seed)
     first, second = ("api", "terraform") if seed % 2 else ("terraform", "api")
     for spec, carrier, other in ((before, first, second), (after, second, first)):

@@ -1,0 +1,35 @@
+"""A stack that one engine made is taken over by the other without a change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes.site import Site, farm
+
+pytestmark = [pytest.mark.provider, pytest.mark.parametrize("engine", ["terraform"], indirect=True)]
+
+
+def test_after_one_engine_the_other_plans_nothing(site: Site) -> None:
+    guests: list[dict[str, Any]] = [
+        {
+            "name": "web",
+            "count": 2,
+            "tags": ["x"],
+            "start": {"order": 2},
+            "networks": [{**site.vlan, "address": "10.44.0.5/24"}, {"bridge": "vmbr0"}],
+        },
+        {"name": "db", "disks": [{"size": "5GiB"}, {"size": "1GiB", "storage": site.other_storage, "ssd": True}]},
+        *site.containers({"name": "ct", "mounts": [{"path": "/srv", "size": "1GiB"}]}),
+    ]
+    site.use("api")
+    site.apply(farm(*guests))
+    site.use("terraform")
+    assert site.plan(farm(*guests))[1].changes == ()
+    more = farm(*guests, {"name": "late"}, memory="2GiB")
+    site.apply(more)
+    assert site.plan(more)[1].changes == ()
+    site.use("api")
+    assert site.plan(more)[1].changes == ()
+    site.apply(None, "farm")
+    assert not site.store.leases("test", "farm")

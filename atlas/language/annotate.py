@@ -28,6 +28,7 @@ _COUNTED = frozenset(
 )
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
 _BAD_UNIT = re.compile(r"[a-z]i?b|bits?|bytes?|[kpez][a-z]*bytes?|[a-z]bit|quintals?|pages?|blocks?")
+_NAME_RANGE = re.compile(r"(.*?[a-z-])(\d+)-\1(\d+)")
 _ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
 
 
@@ -122,6 +123,8 @@ def _word(token: Token, table: Words) -> Item:
         entry = table.phrases.get((match[1],))
         if entry and entry[0] == "SW":
             return Item("SWV", (entry[1], match[2]), token.text, token.start)
+    if (match := _NAME_RANGE.fullmatch(word)) and int(match[2]) < int(match[3]):
+        return Item("NAMES", _names(f"{match[1]}{match[2]}..{match[3]}"), token.text, token.start)
     if match := re.fullmatch(r"([a-zé]+)-?(\d[\d.]*)", word):
         entry = table.phrases.get((match[1],))
         if entry and entry[0] == "OS" and match[1] != "win":
@@ -191,6 +194,10 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
     while i < len(items):
         item, rest = items[i], items[i + 1 : i + 4]
         tags = [r.tag for r in rest] + ["", "", ""]
+        if (listed := _range_of_names(item, rest)) is not None:
+            out.append(Item("NAMES", listed, item.text, item.start))
+            i += 3
+            continue
         fraction = table.fractions.get(tuple(split(item.low)))
         if fraction is not None:
             skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
@@ -223,6 +230,16 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
         out.append(item)
         i += 1
     return out
+
+
+def _range_of_names(item: Item, rest: list[Item]) -> list[str] | None:
+    """Return the names of `web1 to web4`; None where two words are no ends of a numbered row."""
+    if len(rest) < 2 or rest[0].tag not in {"TO", "DASH", "A"} or (rest[0].tag == "A" and rest[0].low != "a"):
+        return None
+    first, last = (re.fullmatch(r"([a-z][\w-]*?)(\d+)", x.low) for x in (item, rest[1]))
+    if not first or not last or first[1] != last[1] or int(first[2]) >= int(last[2]):
+        return None
+    return _names(f"{first[1]}{first[2]}..{last[2]}")
 
 
 def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:

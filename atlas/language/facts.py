@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from atlas.language.annotate import Item
 
-Op = Literal["set", "add", "remove"]
+Op = Literal["set", "add", "remove", "times", "grow"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing said about guests: a field, its value, and whether it is set, added or removed."""
+    """One thing said about guests: a field, its value, and whether it is set, added or removed, or changed by so much."""
 
     field: str
     value: Any
@@ -104,21 +104,25 @@ def written_out(address: str) -> list[str]:
     return between(match[1], match[2] + (match[3] or "")) if match else [address]
 
 
+def address_range(items: Sequence[Item]) -> list[Fact]:
+    """Read addresses from the first to the last, of which only the end may be said."""
+    ends = [str(i.value) for i in items if i.tag in {"ADDR", "LASTPART", "NUM"}]
+    facts = [Fact("addresses", between(ends[0], ends[1]))]
+    return facts + [Fact("prefix", int(text[1:])) for text in values(items, "PREFIXLEN")]
+
+
 def addresses(items: Sequence[Item]) -> list[Fact]:
-    """Read addresses: listed, as a range, or the first of consecutive ones."""
+    """Read addresses: listed, or the first of consecutive ones."""
     tags = [i.tag for i in items]
     found = [i for i in items if i.tag in {"ADDR", "LASTPART"}]
-    if "TO" in tags or "DASH" in tags:
-        listed = between(str(found[0].value), str(found[1].value))
-    else:
-        listed = list[str]()
-        for item in found:
-            if item.tag == "LASTPART" and listed:
-                head, _, prefix = listed[-1].partition("/")
-                near = f"{head.rpartition('.')[0]}{item.value}"
-                listed += written_out(near if "/" in near or not prefix else f"{near}/{prefix}")
-            else:
-                listed += written_out(str(item.value))
+    listed = list[str]()
+    for item in found:
+        if item.tag == "LASTPART" and listed:
+            head, _, prefix = listed[-1].partition("/")
+            near = f"{head.rpartition('.')[0]}{item.value}"
+            listed += written_out(near if "/" in near or not prefix else f"{near}/{prefix}")
+        else:
+            listed += written_out(str(item.value))
     ends = {a.partition("/")[2] for a in listed} - {""}
     if len(ends) == 1:
         listed = [a if "/" in a else f"{a}/{next(iter(ends))}" for a in listed]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from atlas.language import facts as f
+from atlas.language import relative
 from atlas.language.annotate import Item
 from atlas.language.facts import NAMELIKE, Fact, Maker, values
 
@@ -17,7 +18,23 @@ _PORTS = f"(NUM|PORTPROTO) {_LIST.format('(PORT)? (NUM|PORTPROTO)')} (UDP)?"
 _SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
 _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
+_OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
+_GROWS = "(MEMORY|CORES|(DATA|ROOT)? DISK)"
+
 RULES: tuple[tuple[str, Maker], ...] = (
+    # changes by so much, or by so many times
+    (f"FACTOR {_OWN} {_GROWS} ((AND|COMMA) (A|FILL)* {_GROWS})*", relative.factor),
+    (f"{_GROWS} (FILL|CHANGE|COLON)* FACTOR", relative.factor),
+    ("(NUM MORE|MORE NUM) CORES", relative.growth),
+    ("(SIZE MORE|MORE SIZE) (OF|A)* MEMORY", relative.growth),
+    ("NUM FEWER CORES", relative.growth),
+    ("SIZE FEWER (OF|A)* MEMORY", relative.growth),
+    ("NUM CORES (MORE|FEWER)", relative.growth),
+    ("SIZE (OF|A)* MEMORY (MORE|FEWER)", relative.growth),
+    ("SIZE (MORE|FEWER) (?! (OF|A)* (DISK|DATA|ROOT|MOUNT|STORAGE))", relative.growth),
+    (f"{_GROWS} (SIZE)? BY (SIZE|NUM)", relative.growth),
+    ("SIZE (MORE)? TO (A|FILL)* (DATA|ROOT)? DISK", relative.growth),
+    ("SIZE (MORE)? TO (A|FILL)* MEMORY", relative.growth),
     # size
     ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)? (TIMES|NUM) CORES", f.sockets),
     ("NUM SOCKETS", f.said("cpu.sockets", "NUM")),
@@ -35,7 +52,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # mounts come before disks: a volume that is mounted is no disk
     ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL)* PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD)? MOUNT (A|ON|AS)? PATH (READONLY)?", f.mount),
-    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT (ON|A|TO|AS)* PATH", f.mount),
+    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
+    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
     # disks
@@ -43,12 +61,16 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"DISK {_IS}* SIZE ((AND|SLASH) SIZE (?! MEMORY))+", f.disks),
     (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? (DATA|ROOT|MORE)* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
+    ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
     # placement
     ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
     ("SPREAD", f.fixed("spread", True)),
     ("APART", f.fixed("apart", True)),
+    ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
+    ("(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
+    ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
     (f"(ON)? (A)? NODEWORD (COLON)? {NAMELIKE}", f.name("node")),
     ("(NO)? HA", f.feature("ha")),
     (f"POOL (COLON)? {NAMELIKE}", f.name("pool")),
@@ -89,8 +111,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NIC NUM", lambda i: [Fact("nic", max(0, int(i[-1].value) - 1))]),
     ("NO DHCP", f.fixed("static", True)),
     ("DHCP", f.fixed("dhcp", True)),
+    ("(STATIC|IP|COLON|A|STARTING|FILL IP)* ADDR (TO|DASH|A|AND STARTING) (ADDR|LASTPART|NUM) (PREFIXLEN)?", f.address_range),
     ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", f.addresses),
-    ("(STATIC|IP|COLON|A)* ADDR (TO|DASH) (ADDR|LASTPART) (PREFIXLEN)?", f.addresses),
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
     ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", f.ends_only),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from atlas.language.draft import Draft, DraftGuest, Finding
@@ -45,6 +46,10 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     found = r.find(subject)
     more = subject.more or r.more
+    if found and subject.fewer:
+        refer(r, found, replace(subject, count=None))
+        r.scope = scale(r, found, max(0, len(found) - (subject.count or 1)))
+        return True
     if found and (more or (r.adding and subject.indefinite)) and not subject.names:
         clone(r, found, subject.count or 1)
         return True

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from atlas.language import meeting
+from atlas.language.annotate import Item
 from atlas.language.draft import Finding
 from atlas.language.reading import _NAMES, Reading, values_of
 from atlas.language.subjects import Subject, subject_at
+
+_COPULAS = frozenset(
+    {"them", "it", "be", "is", "are", "should", "shall", "will", "soll", "sollen", "sein", "ist", "sind", "sia", "sono"}
+)
+_NO_NAMES = frozenset({"PREFIX", "STARTING", "ON", "WITH", "FOR", "SIZE", "CORESHORT", "NUM", "ADDR", "SAME", "TO"})
+"""What follows `named` and is no name: `named after …`, `names starting with web`."""
 
 
 def named(r: Reading, i: int) -> int:
     """Take `called web1 and web2`: names for the guests that are spoken of."""
     at = i + 1
-    while (r.tag(at) in {"COLON", "ALL", "IT", "A"} and r.tag(at + 1) not in {"AND", "COMMA"}) or (
-        r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "be", "is"}
-    ):
+    while _before_names(r, at):
         at += 1
     names, end = _names(r, at)
     if not names:
@@ -37,6 +44,16 @@ def named(r: Reading, i: int) -> int:
         return end - i
     _give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
     return end - i
+
+
+def _before_names(r: Reading, at: int) -> bool:
+    """Tell whether a word leads up to a name, rather than being one: `should be`, `it`, `the`."""
+    if r.tag(at) == "COLON":
+        return True
+    boundary = r.tag(at + 1) in {"", "AND", "COMMA", "STOP", "CLOSEP"}
+    if r.tag(at) in {"ALL", "IT", "A", "CHANGE"}:
+        return not boundary
+    return r.tag(at) == "FILL" and (r.items[at].low in _COPULAS) and not boundary
 
 
 def prefix(r: Reading, i: int) -> int:
@@ -81,13 +98,8 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
     names: list[str] = []
     while at < len(r.items):
         tag = r.tag(at)
-        taken = (
-            tag in _NAMES
-            or (tag == "A" and not names and r.tag(at + 1) in {"AND", "COMMA"})
-            or (tag in {"FILL", "OSV", "CHECK", "DNS", "HA", "BALLOON", "MOUNT", "POOL", "BIG"} and not names)
-        )
-        if r.items[at].guessed:
-            taken = True
+        # A word that comes first is a name whatever else it could mean: `called solo`.
+        taken = tag in _NAMES or r.items[at].guessed or (not names and _worded(r.items[at]))
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
             break
         names += [str(n) for n in values_of(r.items[at : at + 1])]
@@ -103,6 +115,11 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
         elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"}:
             break
     return names, at
+
+
+def _worded(item: Item) -> bool:
+    """Tell whether an item is a word that can be a name, and none that leads elsewhere."""
+    return bool(re.fullmatch(r"[^\W_][\w-]*", item.text)) and item.tag not in _NO_NAMES and not item.text.isdigit()
 
 
 def _lists(r: Reading, at: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from atlas.language import grammar, meeting
@@ -39,12 +40,7 @@ class Reading:
         self.items, self.draft = list(items), draft
         self.called = called(draft)
         self.draft_errors, self.draft_questions = list(draft.findings), list(draft.questions)
-        self.offsets: list[int] = []
-        line = ""
-        for item in self.items:
-            self.offsets.append(len(line))
-            line += item.tag + " "
-        self.line = line
+        self._lay()
         self.old = len(draft.guests)
         self.apply = Applier(draft, correcting=bool(_CORRECTS.search(text.lower())))
         # `and 8 cores` goes on with whom was spoken of; words without a subject mean all.
@@ -71,6 +67,19 @@ class Reading:
         self.adding = self.removing = self.more = False
         self.weak = False
         self.unknown: list[str] = []
+
+    def _lay(self) -> None:
+        """Lay the tags out as the line that the grammar reads."""
+        self.offsets: list[int] = []
+        self.line = ""
+        for item in self.items:
+            self.offsets.append(len(self.line))
+            self.line += item.tag + " "
+
+    def retag(self, i: int, tag: str) -> None:
+        """Take an item for another concept, as the words around it want."""
+        self.items[i] = replace(self.items[i], tag=tag)
+        self._lay()
 
     # looking around
     def tag(self, i: int) -> str:
@@ -215,6 +224,14 @@ class Reading:
         if matched is None:
             return 0
         found, used = matched
+        if found and found[0].op == "times" and self.subjects and self.tag(i + used) in {"OF", "FOR", "THAN"}:
+            other = subject_at(self.items, i + used + 1, bare=True)
+            if other and (base := self.find(other)):
+                self.apply.base = self.draft.guests[base[0]]  # `a db with twice the memory of web`
+                for fact in found:
+                    self.state(fact)
+                self.apply.base = None
+                return used + 1 + other.length
         scope = self.ahead(i + used)
         if scope is None and self.tag(i - 1) == "WITH" and self.own and self.joinable and not self._each_ahead(i):
             self.scope = list(self.latest)  # `two web servers and a db with 8 GB`

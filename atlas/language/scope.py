@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas.language.draft import Draft, DraftGuest, Finding, Question
 from atlas.language.facts import Fact
+from atlas.language.relative import value_of, worked_out
 
 _LISTS = frozenset({"software", "tags", "open_ports", "ssh_keys", "checks", "mounts"})
 _NIC = frozenset({"bridge", "vlan", "gateway", "mtu", "mac", "firewall"})
@@ -23,11 +24,17 @@ class Applier:
         draft: The draft, which is changed.
         changing: Whether the verb asks to change what there is, rather than to add to it.
         correcting: Whether later words correct earlier ones (`no, rather …`).
+        growing: Whether sizes are added to what there is (`add 2 cores`).
+        shrinking: Whether the verb makes things smaller.
+        base: The guest that relative wishes are reckoned from (`twice the memory of web`), by default each itself.
     """
 
     draft: Draft
     changing: bool = False
     correcting: bool = False
+    growing: bool = False
+    shrinking: bool = False
+    base: DraftGuest | None = None
     nic: int = 0
     disks: list[int] | None = None
     said: dict[tuple[int, str], tuple[Any, tuple[int, ...]]] = field(default_factory=dict)
@@ -58,8 +65,45 @@ class Applier:
         for g in scope:
             if weak and fact.op == "set" and self._was_said(g, fact.field):
                 continue
+            if self.growing and fact.op == "set" and fact.field in {"memory", "cpu.cores"} and not self._was_new(g):
+                fact = Fact(fact.field, fact.value, "grow") if value_of(self.draft.guests[g], fact.field) else fact
+            if fact.op in {"times", "grow"}:
+                self._relative(fact, g)
+                continue
             self._conflict(fact, g, scope)
             self._one(fact, g)
+
+    def _relative(self, fact: Fact, g: int) -> None:
+        """Change a value by so much, or ask for it where none is known."""
+        guest = self.draft.guests[g]
+        if self.shrinking and fact.op == "grow":
+            fact = Fact(fact.field, -abs(fact.value), "grow")
+        new = worked_out(fact, guest, self.base)
+        asked = ASKED.get(fact.field, "disk")
+        self.notes.append(fact.field)
+        if new is None:
+            text = f"How much {asked} should {label(guest)} have? I do not know how much it has."
+            if not any(q.field == asked and g in q.guests for q in self.draft.questions):
+                self.draft.questions.append(Question(field=asked, guests=[g], text=text))
+        elif fact.field.startswith("disk"):
+            self._resize(g, -1 if fact.field == "disk.last" else 0, new)
+        else:
+            self.said.pop((g, fact.field), None)
+            self._conflict(Fact(fact.field, new), g, [g])
+            self._one(Fact(fact.field, new), g)
+
+    def _resize(self, g: int, at: int, size: float) -> None:
+        """Give a disk another size; a smaller one than it has is refused, since disks do not shrink."""
+        guest = self.draft.guests[g]
+        disks = guest.fields.setdefault("disks", [{}])
+        had = disks[at].get("size")
+        if had is not None and size < had:
+            text = f"a disk does not shrink: {label(guest)} has {_show(had)}, and {_show(size)} would be less"
+            fields = ["disk.any", "disk.root", "disk.data", "disk"]
+            self.draft.findings.append(Finding(kind="error", code="disk_shrink", text=text, fields=fields))
+            return
+        disks[at]["size"] = size
+        self.said[g, "disk.any"] = (size, ())
 
     def _was_said(self, g: int, name: str) -> bool:
         return (g, name) in self.said
@@ -167,6 +211,9 @@ class Applier:
             disks.append({"size": value})
             self.disks = [len(disks) - 1]
         elif name in {"disk.any", "disk.root"}:
+            if self.shrinking:
+                self._resize(g, 0, value)
+                return
             disks[0]["size"] = value
             self.said[g, "disk.size"] = (value, ())
             self.disks = [0]
@@ -174,6 +221,9 @@ class Applier:
             size, place, count = value
             if self.changing and (had > 1 or (place and place < len(disks))):
                 at = place or len(disks) - 1
+                if self.shrinking and size is not None:
+                    self._resize(g, at, size)
+                    return
                 disks[at]["size"] = size
                 self.disks = [at]
             else:

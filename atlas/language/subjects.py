@@ -79,6 +79,7 @@ class Subject:
     many: bool = False
     some: bool = False
     more: bool = False
+    fewer: bool = False
     old: bool = False
     big: str = ""
     times: bool = False
@@ -186,6 +187,8 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             subject.some = True
         elif item.tag == "MORE":
             subject.more = True
+        elif item.tag == "FEWER" and subject.count is not None:
+            subject.fewer = True
         elif item.tag == "BIG":
             subject.big = item.text
         elif item.tag in {"OLD", "SAME"}:

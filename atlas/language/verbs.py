@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas.language import meeting, naming, places
+from atlas.language import meeting, naming, places, relative
 from atlas.language.draft import Finding
 from atlas.language.facts import Fact
 from atlas.language.reading import Reading
@@ -24,6 +24,7 @@ def _stop(r: Reading, i: int) -> int:
     if r.tag(i) == "STOP":
         r.adding = r.removing = r.more = False
         r.apply.changing, r.apply.disks = False, None
+        r.apply.growing = r.apply.shrinking = False
         if r.weak:
             r.weak = False
     return 1
@@ -75,6 +76,10 @@ def _colon(_r: Reading, _i: int) -> int:
 
 def _add(r: Reading, i: int) -> int:
     r.adding, r.apply.changing = True, False
+    amount = i + 1 + (r.tag(i + 1) == "MORE")
+    counted = r.tag(amount) == "NUM" and r.tag(amount + 1) == "CORES"
+    sized = r.tag(amount) == "SIZE" and "MEMORY" in {r.tag(amount + 1), r.tag(amount + 2)}
+    r.apply.growing = bool(r.old) and (counted or sized)  # `add 4 GB of memory`
     at = i + 1 + (r.tag(i + 1) in {"A", "NUM"})
     at += r.tag(at) == "DATA"
     if r.tag(at) == "DISK" and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
@@ -118,7 +123,7 @@ def _who(r: Reading) -> str:
 
 
 def _change(r: Reading, i: int) -> int:
-    r.apply.changing, r.adding = True, False
+    r.apply.changing, r.adding, r.apply.growing = True, False, False
     it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
     if it and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"", "COMMA", "STOP"} and r.scope:
         r.scope = meeting.scale(r, list(r.scope), r.items[i + 2].value)
@@ -290,7 +295,47 @@ def _key(r: Reading, i: int) -> int:
 
 def _resize(r: Reading, i: int) -> int:
     r.edit_only = True
+    by = next((k for k in range(i, r.clause_end(i) - 1) if r.tag(k) == "OF" and r.tag(k + 1) in {"NUM", "SIZE"}), None)
+    if by is not None and r.items[by].low in {"di", "de"}:
+        r.retag(by, "BY")  # `aumenta la ram di 4 GB`
     return _change(r, i)
+
+
+def _shrink(r: Reading, i: int) -> int:
+    r.apply.shrinking = True
+    return _resize(r, i)
+
+
+def _factor(r: Reading, i: int) -> int:
+    """Take `double web2's memory`, and `double the web servers` as twice as many; the rest is a fact."""
+    at = i + 1
+    while r.tag(at) in {"NUMBER", "OF"} or (r.tag(at) == "A" and r.tag(at + 1) in {"NUMBER", "OF"}):
+        at += 1
+    subject = subject_at(r.items, at, bare=True)
+    found = r.find(subject) if subject else []
+    if not subject or not found:
+        return 0
+    after = at + subject.length
+    if r.tag(after) in {"MEMORY", "CORES", "DISK", "DATA", "ROOT"}:
+        meeting.refer(r, found, subject)
+        tail = [r.items[i], *(r.items[k] for k in range(after, after + 1 + (r.tag(after + 1) == "DISK")))]
+        for fact in relative.factor(tail):
+            r.state(fact)
+        return after - i + len(tail) - 1
+    many = len(found) * r.items[i].value
+    if many == int(many) and (len(found) > 1 or at > i + 1):
+        r.scope = meeting.scale(r, found, int(many))
+        return after - i
+    return 0
+
+
+def _fewer(r: Reading, i: int) -> int:
+    """Take `two fewer` and `one web server less` for the group that is spoken of."""
+    count = r.count or 1
+    if r.tag(i + 1) in {"", "COMMA", "STOP"} and len(r.scope) > count:
+        r.scope = meeting.scale(r, list(r.scope), len(r.scope) - count)
+        r.count = None
+    return 1
 
 
 def _heading(r: Reading, i: int) -> int:
@@ -311,6 +356,9 @@ _HANDLERS = {
     "OTHERS": _others,
     "VLAN": _vlan,
     "RESIZE": _resize,
+    "SHRINK": _shrink,
+    "FACTOR": _factor,
+    "FEWER": _fewer,
     "STOP": _stop,
     "COMMA": _stop,
     "AND": _and,

@@ -56,6 +56,8 @@ def words() -> Words:
             put(listed, "KIND", concept.lower())
     for number, listed in data["numbers"].items():
         put(listed, "NUM", int(number))
+    for by, listed in data["factors"].items():
+        put(listed, "FACTOR", float(by))
     releases: dict[str, str] = {}
     for name, system in data["systems"].items():
         put(system["words"], "OS", name)
@@ -99,7 +101,7 @@ def corrected(word: str) -> str | None:
 
     slips = 1 if len(word) < 8 else 2
     near = [w for w in words().correctable if w[0] == word[0] and abs(len(w) - len(word)) <= slips]
-    if len(word) < 6:  # of short words only letters that changed places: `tank` is no `talk`
-        near = [w for w in near if sorted(w) == sorted(word)]
+    if len(word) < 6:  # of short words only letters that changed places or, of five, are missing: `tank` is no `talk`
+        near = [w for w in near if sorted(w) == sorted(word) or (len(word) == 5 and len(w) == 6)]
     scored = sorted((OSA.distance(word, w, score_cutoff=slips), w) for w in near)
     return scored[0][1] if scored and scored[0][0] <= slips else None

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from atlas.errors import EngineError, NotFound
+from atlas.errors import EngineError, NotFound, SettingsError
 from atlas.events import Emitter, EventType
 from atlas.phases import Phase
 from atlas.settings import EngineChoice, Profile, Settings, load
 
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
+    from atlas.language.known import Known
     from atlas.ports import Engine, Session, Store
     from atlas.proxmox.client import Client
     from atlas.proxmox.facts import PveCluster
@@ -129,7 +130,6 @@ class App:
         from atlas.steps import execute, generate, validate, verify
         from atlas.steps.collect import collector
         from atlas.steps.contract import Steps
-        from atlas.steps.stack import known
 
         def site(session: str) -> Site:
             return self.site(self.store.session(session).cluster)
@@ -138,12 +138,22 @@ class App:
             return self.emit.within(session=session)
 
         return Steps(
-            collect=collector(self.store, known(), self._model()),
+            collect=lambda session: collector(self.store, self._known(session), self._model())(session),
             validate=lambda session: validate.validate(site(session), session),
             generate=lambda session: generate.generate(site(session), session, emit(session), self.engine),
             execute=lambda session: execute.execute(site(session), session, emit(session)),
             verify=lambda session: verify.verify(site(session), session, emit(session)),
         )
+
+    def _known(self, session: str) -> Known:
+        """Return the names that the person of a session may use, and the networks of its cluster."""
+        from atlas.language.known import catalogue
+
+        try:
+            pools = self.profile(self.store.session(session).cluster).pools
+        except SettingsError:  # it is told when the cluster is spoken to, and keeps nobody from talking
+            pools = ()
+        return catalogue(pool.network for pool in pools)
 
     def _model(self) -> Fill | None:
         """Return the model that fills the draft, where one is configured."""
@@ -170,10 +180,11 @@ class App:
         """Return the runtime of a stored session; only those with a person need AutoGen."""
         from atlas.conversations.session import Conversation
         from atlas.conversations.team import alone, turn
-        from atlas.steps.stack import known
 
         take = turn if session.origin == "chat" else alone
-        return Conversation(self.store, self.steps(), self.emit, session.id, by=self.user, known=known(), take=take)
+        return Conversation(
+            self.store, self.steps(), self.emit, session.id, by=self.user, known=self._known(session.id), take=take
+        )
 
     def unfinished(self) -> Session:
         """Return the latest session that can go on.

@@ -102,6 +102,8 @@ def _one(
                 continue
             phrase = tuple(t.low for t in run)
             entry = _entry(phrase, table, software)
+            if entry is not None and entry[0] == "IT" and length > 1 and _named_next(listed, i + length, names):
+                continue  # `the vm web1`
             if entry is not None:
                 return Item(entry[0], entry[1], " ".join(t.text for t in run), token.start), length
         return _word(token, table), 1
@@ -109,6 +111,13 @@ def _one(
         tag = _PUNCT.get(token.text)
         return (Item(tag, None, token.text, token.start) if tag else None), 1
     return Item(*_value(token, table), token.text, token.start), 1
+
+
+def _named_next(listed: list[Token], at: int, names: frozenset[str]) -> bool:
+    """Tell whether a name stands at a token."""
+    if at >= len(listed) or listed[at].kind != "WORD":
+        return False
+    return listed[at].low in names or bool(re.search(r"[\d-]", listed[at].low))
 
 
 def _entry(phrase: tuple[str, ...], table: Words, software: Mapping[str, str]) -> Entry | None:
@@ -123,18 +132,8 @@ def _word(token: Token, table: Words) -> Item:
         entry = table.phrases.get((match[1],))
         if entry and entry[0] == "SW":
             return Item("SWV", (entry[1], match[2]), token.text, token.start)
-    if (match := _NAME_RANGE.fullmatch(word)) and int(match[2]) < int(match[3]):
-        return Item("NAMES", _names(f"{match[1]}{match[2]}..{match[3]}"), token.text, token.start)
-    if match := re.fullmatch(r"([a-zé]+)-?(\d[\d.]*)", word):
-        entry = table.phrases.get((match[1],))
-        if entry and entry[0] == "OS" and match[1] != "win":
-            return Item("OSV", f"{entry[1]}-{match[2]}", token.text, token.start)
-        if match[1] in {"net", "eth", "nic"}:
-            return Item("NICINDEX", int(float(match[2])), token.text, token.start)
-        if match[1] == "vlan":
-            return Item("VLANNUM", int(float(match[2])), token.text, token.start)
-        if match[1] == "vmbr":
-            return Item("VMBR", token.text, token.text, token.start)
+    if (numbered := _numbered(word, table)) is not None:
+        return Item(*numbered, token.text, token.start)
     if (match := re.fullmatch(r"\d+([a-z]+)", word)) and _BAD_UNIT.fullmatch(match[1]):
         return Item("BADUNIT", match[1], token.text, token.start)
     if word in table.units:
@@ -148,6 +147,23 @@ def _word(token: Token, table: Words) -> Item:
         tag, value = entry or ("FILL", None)
         return Item(tag, value, token.text, token.start, guessed=True)
     return Item("WORD", token.text, token.text, token.start)
+
+
+def _numbered(word: str, table: Words) -> tuple[str, Any] | None:
+    """Return what a word with a number in it stands for, such as `debian12`, `vlan20`, `web1-web3`."""
+    if (match := _NAME_RANGE.fullmatch(word)) and int(match[2]) < int(match[3]):
+        return "NAMES", _names(f"{match[1]}{match[2]}..{match[3]}")
+    match = re.fullmatch(r"([a-zé]+)-?(\d[\d.]*)", word)
+    if match is None:
+        return None
+    entry = table.phrases.get((match[1],))
+    if entry and entry[0] == "OS" and match[1] != "win":
+        return "OSV", f"{entry[1]}-{match[2]}"
+    if match[1] in {"net", "eth", "nic"}:
+        return "NICINDEX", int(float(match[2]))
+    if match[1] == "vlan":
+        return "VLANNUM", int(float(match[2]))
+    return ("VMBR", word) if match[1] == "vmbr" else None
 
 
 def _value(token: Token, table: Words) -> tuple[str, Any]:
@@ -205,7 +221,7 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
                 out.append(Item("SIZE", fraction * _MIB[rest[skip].value], item.text, item.start))
                 i += skip + 2
                 continue
-        if item.tag == "NUM" and tags[0] in {"WORD", "FILL"} and _BAD_UNIT.fullmatch(rest[0].low):
+        if item.tag == "NUM" and _is_bad_unit(rest, tags):
             out.append(Item("BADUNIT", rest[0].text, f"{item.text} {rest[0].text}", item.start))
             i += 2
             continue
@@ -230,6 +246,12 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
         out.append(item)
         i += 1
     return out
+
+
+def _is_bad_unit(rest: list[Item], tags: list[str]) -> bool:
+    """Tell whether a number's next word is no unit although it stands where one does: `16 quibbles of ram`."""
+    sized = tags[0] == "WORD" and (tags[1] == "MEMORY" or tags[1:3] == ["OF", "MEMORY"])
+    return sized or (tags[0] in {"WORD", "FILL"} and bool(_BAD_UNIT.fullmatch(rest[0].low)))
 
 
 def _range_of_names(item: Item, rest: list[Item]) -> list[str] | None:

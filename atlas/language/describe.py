@@ -36,7 +36,7 @@ def _guest(guest: DraftGuest) -> str:
     words = [
         "container" if fields.get("kind") == "container" else "VM",
         str(fields.get("image", "")),
-        f"{cpu['cores']} cores" if "cores" in cpu else "",
+        f"{cpu['cores']} core{'s' if cpu['cores'] != 1 else ''}" if "cores" in cpu else "",
         f"{format_size(round(fields['memory']))} memory" if "memory" in fields else "",
         *(f"disk {format_size(round(d['size']))}" for d in fields.get("disks", []) if d.get("size")),
         *fields.get("software", []),

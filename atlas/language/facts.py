@@ -14,7 +14,7 @@ Op = Literal["set", "add", "remove", "times", "grow"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing said about guests: a field, its value, and whether it is set, added or removed, or changed by so much."""
+    """One thing said about guests: a field, its value, and whether it is set, added, removed or changed by so much."""
 
     field: str
     value: Any

@@ -69,7 +69,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SPREAD", f.fixed("spread", True)),
     ("APART", f.fixed("apart", True)),
     ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
-    ("(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
+    (
+        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
+        f.fixed("apart", True),
+    ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
     (f"(ON)? (A)? NODEWORD (COLON)? {NAMELIKE}", f.name("node")),
     ("(NO)? HA", f.feature("ha")),
@@ -111,7 +114,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NIC NUM", lambda i: [Fact("nic", max(0, int(i[-1].value) - 1))]),
     ("NO DHCP", f.fixed("static", True)),
     ("DHCP", f.fixed("dhcp", True)),
-    ("(STATIC|IP|COLON|A|STARTING|FILL IP)* ADDR (TO|DASH|A|AND STARTING) (ADDR|LASTPART|NUM) (PREFIXLEN)?", f.address_range),
+    (
+        "(STATIC|IP|COLON|A|STARTING|FILL IP)* ADDR (TO|DASH|A|AND STARTING) (ADDR|LASTPART|NUM) (PREFIXLEN)?",
+        f.address_range,
+    ),
     ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", f.addresses),
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
@@ -154,7 +160,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(NO|REMOVE) (A)? SWV", f.software),
     ("OSV", lambda i: [Fact("image", i[0].value)]),
     ("SWV", f.software),
-    ("INSTALL (COLON|FILL|A)? WORD", lambda i: [Fact("software", i[-1].low, "add")]),
+    ("INSTALL (COLON|FILL|A)* WORD", lambda i: [Fact("software", i[-1].low, "add")]),
 )
 
 

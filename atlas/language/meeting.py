@@ -45,27 +45,11 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if r.parens and _names_in_parens(r, subject):
         return True
     found = r.find(subject)
-    more = subject.more or r.more
-    if found and subject.fewer:
-        refer(r, found, replace(subject, count=None))
-        r.scope = scale(r, found, max(0, len(found) - (subject.count or 1)))
-        return True
-    if found and (more or (r.adding and subject.indefinite)) and not subject.names:
-        clone(r, found, subject.count or 1)
-        return True
-    if subject.ordinal is not None and r.adding and (r.scope or r.draft.guests):
-        clone(r, found or r.scope or [len(r.draft.guests) - 1], 1)  # `add a third one`
-        return True
     if found:
-        refer(r, found, subject)
+        _meet_again(r, found, subject)
         return True
     if subject.ordinal is not None:
-        base = r.family or (r.scope if len(r.scope) > 1 else list(range(len(r.draft.guests))))
-        if not base:
-            return False
-        r.family = base
-        narrow(r, r.picked(base, subject))
-        return True
+        return _meet_in_order(r, subject)
     if subject.it:
         if not r.draft.guests:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
@@ -77,12 +61,40 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if plain and r.apply.changing and r.old and not r.adding and r.scope:
         r.apply.apply(Fact("kind", subject.kind), r.scope)  # `make it a VM`
         return True
+    if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and _names_family(r, subject):
+        return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
     if subject.weak and not may_create(r, subject, i):
         return False
     if _part(r, subject, i) or _names_family(r, subject):
         return True
     create(r, subject)
     return True
+
+
+def _meet_again(r: Reading, found: list[int], subject: Subject) -> None:
+    """Go on with guests that are there: fewer of them, more of them, or these."""
+    more = subject.more or r.more
+    if subject.fewer:
+        refer(r, found, replace(subject, count=None))
+        r.scope = scale(r, found, max(0, len(found) - (subject.count or 1)))
+    elif (more or (r.adding and subject.indefinite)) and not subject.names:
+        clone(r, found, subject.count or 1)
+    elif subject.ordinal is not None and r.adding:
+        clone(r, found, 1)  # `add a third one`
+    else:
+        refer(r, found, subject)
+
+
+def _meet_in_order(r: Reading, subject: Subject) -> bool:
+    """Go on with `the second one` of those that are spoken of; tell whether there are any."""
+    if r.adding and r.draft.guests:
+        clone(r, r.scope or [len(r.draft.guests) - 1], 1)
+        return True
+    base = r.family or (r.scope if len(r.scope) > 1 else list(range(len(r.draft.guests))))
+    if base:
+        r.family = base
+        narrow(r, r.picked(base, subject))
+    return bool(base)
 
 
 def may_create(r: Reading, subject: Subject, i: int) -> bool:

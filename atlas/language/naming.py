@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from atlas.language import meeting
-from atlas.language.annotate import Item
 from atlas.language.draft import Finding
 from atlas.language.reading import _NAMES, Reading, values_of
 from atlas.language.subjects import Subject, subject_at
@@ -99,7 +98,7 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
     while at < len(r.items):
         tag = r.tag(at)
         # A word that comes first is a name whatever else it could mean: `called solo`.
-        taken = tag in _NAMES or r.items[at].guessed or (not names and _worded(r.items[at]))
+        taken = tag in _NAMES or r.items[at].guessed or (not names and _worded(r, at))
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
             break
         names += [str(n) for n in values_of(r.items[at : at + 1])]
@@ -117,9 +116,11 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
     return names, at
 
 
-def _worded(item: Item) -> bool:
+def _worded(r: Reading, at: int) -> bool:
     """Tell whether an item is a word that can be a name, and none that leads elsewhere."""
-    return bool(re.fullmatch(r"[^\W_][\w-]*", item.text)) and item.tag not in _NO_NAMES and not item.text.isdigit()
+    text, ends = r.items[at].text, r.tag(at + 1) in {"", "COMMA", "STOP", "AND", "CLOSEP"}
+    leads = r.tag(at) in _NO_NAMES and not (ends and text.isalpha())
+    return bool(re.fullmatch(r"[^\W_][\w-]*", text)) and not leads and not text.isdigit()
 
 
 def _lists(r: Reading, at: int) -> bool:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+from atlas.language import meeting
 from atlas.language.annotate import Item
 from atlas.language.facts import Fact
 from atlas.language.reading import _NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 
+_NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
 _URL = re.compile(r"(?:(https?)://)?[^/:]*(?::(\d+))?(/.*)?")
 
 
 def on(r: Reading, i: int) -> int:
     """Take `on X` as a node or a storage, unless X is something else."""
     at = i + 1
+    if r.tag(i) == "STARTING" and not (r.tag(at) == "WORD" and _NODE.match(r.items[at].text)):
+        return 0
     while r.tag(at) in {"A", "STORAGE"} or (r.tag(at) == "FILL" and r.tag(i) != "TO"):
         at += 1
     marked = any(r.tag(k) == "STORAGE" for k in range(i, at))
@@ -32,8 +37,8 @@ def on(r: Reading, i: int) -> int:
     if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
         return 0
     storage = marked or r.tag(at + 1) == "STORAGE" or is_storage(name)
-    after_disk = i > 0 and r.tag(i - 1) in {"DISK", "SIZE", "ROOT", "NUM"}
-    if not storage and after_disk and not re.search(r"^(?:pve|node|host|prox|hv)", name, re.IGNORECASE):
+    after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM"}
+    if not storage and after_disk and not _NODE.match(name):
         storage = True
     if storage and not after_disk:
         r.apply.disks = None
@@ -80,6 +85,11 @@ def tags(r: Reading, i: int) -> int:
     if r.tag(i + 1) == "NUM":
         return 0
     at = i + 1
+    subject = subject_at(r.items, at, bare=True)
+    if subject and not subject.it and r.tag(at + subject.length) in {"WITH", "FOR", "COLON"}:
+        if not meeting.meet(r, replace(subject, weak=False), at):  # `tag web1 with prod`
+            return 0
+        at += subject.length
     while r.tag(at) in {"IT", "COLON", "A", "WITH", "ALL", "AS", "FOR"} or (
         r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "as"}
     ):
@@ -100,12 +110,29 @@ def tags(r: Reading, i: int) -> int:
     return at - i if tags else 0
 
 
+def command(r: Reading, i: int) -> int:
+    """Take a command in backticks as a check, where the sentence speaks of checking or running."""
+    item = r.items[i]
+    begin = max((k for k in range(i) if r.tag(k) == "STOP"), default=-1) + 1
+    end = next((k for k in range(i, len(r.items)) if r.tag(k) == "STOP"), len(r.items))
+    asks = any(x.tag in {"CHECK", "RUNNING"} or x.low in {"run", "execute"} for x in r.items[begin:end])
+    if not item.text.startswith("`") or not asks or not (r.subjects or r.pending or r.old):
+        return 0
+    r.state(Fact("checks", {"command": str(item.value)}, "add"), r.ahead(i + 1))
+    return 1
+
+
 def _short(r: Reading, at: int) -> bool:
     return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}
 
 
 def check(r: Reading, i: int) -> int:
     """Read what is to be checked: everything up to the end of the sentence, or the next thing to do."""
+    if r.tag(i) in {"PORT", "HTTP", "HTTPS"} and r.tag(i + 1) == "CHECK":
+        found = _checks([*r.items[i : i + 1], *r.items[i + 2 : r.clause_end(i + 1)]])
+        for check in found:
+            r.state(Fact("checks", check, "add"), r.ahead(i + 2))
+        return r.clause_end(i + 1) - i if found else 0  # `http check on port 8080`
     end = i + 1
     while end < len(r.items) and r.tag(end) not in {"STOP", "OPEN", "INSTALL", "CLOSEP", "ADD"}:
         if r.tag(end) == "COMMA" and end > i + 2:

@@ -211,28 +211,33 @@ class Applier:
             disks.append({"size": value})
             self.disks = [len(disks) - 1]
         elif name in {"disk.any", "disk.root"}:
+            self.disks = [0]
             if self.shrinking:
                 self._resize(g, 0, value)
-                return
-            disks[0]["size"] = value
-            self.said[g, "disk.size"] = (value, ())
-            self.disks = [0]
-        else:
-            size, place, count = value
-            if self.changing and (had > 1 or (place and place < len(disks))):
-                at = place or len(disks) - 1
-                if self.shrinking and size is not None:
-                    self._resize(g, at, size)
-                    return
-                disks[at]["size"] = size
-                self.disks = [at]
             else:
-                start = len(disks)
-                disks += [{} if size is None else {"size": size} for _ in range(min(count, 30))]
-                self.disks = list(range(start, len(disks)))
-            if size is None:
-                text = f"How large should the further disk of {label(self.draft.guests[g])} be?"
-                self.draft.questions.append(Question(field="disk", guests=[g], text=text))
+                disks[0]["size"] = value
+                self.said[g, "disk.size"] = (value, ())
+        else:
+            self._data_disk(g, value, had)
+
+    def _data_disk(self, g: int, value: tuple[float | None, int | None, int], had: int) -> None:
+        """Give a further disk another size, or add disks behind the boot disk."""
+        disks = self.draft.guests[g].fields["disks"]
+        size, place, count = value
+        if self.changing and (had > 1 or (place and place < len(disks))):
+            at = place or len(disks) - 1
+            self.disks = [at]
+            if self.shrinking and size is not None:
+                self._resize(g, at, size)
+            else:
+                disks[at]["size"] = size
+        else:
+            start = len(disks)
+            disks += [{} if size is None else {"size": size} for _ in range(min(count, 30))]
+            self.disks = list(range(start, len(disks)))
+        if size is None:
+            text = f"How large should the further disk of {label(self.draft.guests[g])} be?"
+            self.draft.questions.append(Question(field="disk", guests=[g], text=text))
 
     def _was_new(self, g: int) -> bool:
         return (g, "new") in self.said
@@ -249,8 +254,9 @@ class Applier:
         self.prefixes[g] = prefix
         network = self._network(g)
         address = str(network.get("address", ""))
-        if address and "/" not in address and address not in {"dhcp", "auto"}:
-            network["address"] = f"{address}/{prefix}"
+        bare, slash, _ = address.partition("/")
+        if bare not in {"", "dhcp", "auto"} and not (slash and (g, "addresses") in self.said):
+            network["address"] = f"{bare}/{prefix}"
 
     def _each(self, fact: Fact, scope: Sequence[int]) -> None:
         listed = list(fact.value) if isinstance(fact.value, list) else [fact.value]

@@ -124,7 +124,7 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     end = _run(items, at)
     run = list(items[at:end])
     if not any(item.tag in _HEADS or item.tag in {"WORD", "NAME", "NAMES", "QUOTED"} for item in run):
-        return _pronoun(items, i, at, subject)
+        return _namesake(items, i, at, subject) or _pronoun(items, i, at, subject)
     heads = [k for k, item in enumerate(run) if item.tag in _HEADS]
     if not heads:
         return _bare_name(items, i, at, subject, bare=bare)
@@ -150,7 +150,9 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     if stop < len(items) and items[stop].tag == "BIG":
         subject.big = items[stop].text
         stop += 1
-    stop = _more_names(items, stop, subject)
+    if _told_apart(items, stop, subject):
+        subject.names, stop, used = [], stop - 1, used - 1
+    stop = _more_names(items, stop, subject, many=plural(run[heads[-1]]))
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
     if only_software and not (determined or bare or (stop < len(items) and items[stop].tag == "COLON")):
         return None
@@ -158,7 +160,7 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
         return None
     tags = {item.tag for item in run[:used]}
     named_only = only_software and subject.definite and subject.count is None and not subject.indefinite
-    if tags == {"NODEWORD"} and (subject.count is None or subject.definite):
+    if _place(tags, run[heads[0]]) and (subject.count is None or subject.definite):
         return None
     if stop < len(items) and items[stop].tag == "HEADING":
         return None
@@ -168,6 +170,17 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     subject.words = " ".join(item.text for item in run[:used])
     last = run[heads[-1]] if heads[-1] < used else run[used - 1]
     subject.many = plural(last) and subject.count is None and not subject.indefinite
+    return subject
+
+
+def _namesake(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
+    """Return the subject of words that are guests too where something is said of them: `un dns con 1 core`."""
+    counted = subject.count is not None or subject.indefinite
+    follows = items[at + 1].tag if at + 1 < len(items) else ""
+    if not counted or at >= len(items) or items[at].tag not in _NAMESAKES or follows not in {"WITH", "OPENP", "ON"}:
+        return None
+    subject.role = subject.words = items[at].text
+    subject.length = at + 1 - i
     return subject
 
 
@@ -219,7 +232,7 @@ def _run(items: Sequence[Item], at: int) -> int:
     return end
 
 
-def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
+def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
     run: Sequence[Item], heads: Sequence[int], subject: Subject
 ) -> int:
     """Read a run of words; return how many of them belong to the subject."""
@@ -269,6 +282,8 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
             subject.names.append(item.text)
         elif item.tag == "NAMES" and nouns:
             subject.names += item.value
+        elif item.tag == "ROLE" and item is after[0] and _role_behind(run[head], subject):
+            subject.role = item.text  # `due server web`
         elif item.tag == "ROLE" and nouns and item is after[0] and len(after) == 1 and subject.count in {None, 1}:
             subject.names.append(item.text)
         else:
@@ -277,13 +292,41 @@ def _describe(  # noqa: C901, PLR0912  one branch for each kind of word
     return used
 
 
-def _more_names(items: Sequence[Item], at: int, subject: Subject) -> int:
-    """Read on a list of names that a count announces: `3 nodes k8s-1, k8s-2 and k8s-3`."""
-    while subject.names and isinstance(subject.count, int) and len(subject.names) < subject.count:
+def _role_behind(noun: Item, subject: Subject) -> bool:
+    """Tell whether a role stands behind its noun, as in Italian: more than one cannot bear it as a name."""
+    return isinstance(subject.count, int) and subject.count > 1 and noun.tag in {"NOUN", "KIND"}
+
+
+def _place(tags: set[str], head: Item) -> bool:
+    """Tell whether words are where something is, and no guest: `node pve3`."""
+    return tags == {"NODEWORD"} or (tags <= {"NODEWORD", "WORD", "NAME"} and "NODEWORD" in tags and not plural(head))
+
+
+def _told_apart(items: Sequence[Item], stop: int, subject: Subject) -> bool:
+    """Tell whether a name behind several guests is the first one's alone: `2 vms srv1 (…) and srv2 (…)`."""
+    if not isinstance(subject.count, int) or subject.count < 2 or len(subject.names) != 1:
+        return False
+    stem = _stem(subject.names[0])
+    follows = items[stop].tag if stop < len(items) else ""
+    alike = (item for item in items[stop:] if item.tag in {"WORD", "NAME"} and item.low != subject.names[0].lower())
+    return bool(stem) and follows not in {"COMMA", "AND", "WORD"} and any(_stem(item.text) == stem for item in alike)
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[-_]?\d+$|-[a-z]$", "", name.lower()) if re.search(r"\d$|-[a-z]$", name.lower()) else ""
+
+
+def _more_names(items: Sequence[Item], at: int, subject: Subject, *, many: bool) -> int:
+    """Read on a list of names that a count or a plural announces: `3 nodes k8s-1, k8s-2 and k8s-3`."""
+    most = subject.count if isinstance(subject.count, int) else 1000 if many and subject.count is None else 0
+    stem = _stem(subject.names[0]) if subject.names else ""
+    while subject.names and len(subject.names) < most:
         joint = at
         while joint < len(items) and items[joint].tag in {"COMMA", "AND"}:
             joint += 1
         if joint == at or joint >= len(items) or items[joint].tag not in {"WORD", "NAME", "QUOTED"}:
+            break
+        if subject.count is None and _stem(items[joint].text) != stem and items[joint - 1].tag != "AND":
             break
         subject.names.append(str(items[joint].value) if items[joint].tag == "QUOTED" else items[joint].text)
         at = joint + 1

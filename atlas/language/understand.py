@@ -83,11 +83,12 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if asked is not None and asked.guests:
         reading.scope = [g for g in asked.guests if g < len(new.guests)]
         new.focus = list(reading.scope)
-    if asked is None or not _answer(asked, items, reading):
+    if not (asked and _answer(asked, items, reading)) and not _recounted(items, reading):
         reading.run()
     new.notes = list(dict.fromkeys(reading.apply.notes))
     new.unknown = reading.unknown
     new.findings += refused
+    _complete_addresses(new, known)
     new = _settled(new, reading)
     if not new.guests and not new.questions and not new.findings:
         new.questions.append(
@@ -124,6 +125,14 @@ def _settled(new: Draft, reading: Reading | None) -> Draft:
     codes = {(f.code, f.text) for f in new.findings}
     new.findings += [f for f in findings(new) if (f.code, f.text) not in codes]
     return new
+
+
+def _complete_addresses(new: Draft, known: Known) -> None:
+    """Give addresses that were said without a prefix length that of the known network which holds them."""
+    for network in (n for guest in new.guests for n in guest.fields.get("networks", [])):
+        prefix = known.prefix_of(str(network.get("address", "")))
+        if prefix is not None:
+            network["address"] = f"{network['address']}/{prefix}"
 
 
 def _merged(questions: list[Question]) -> list[Question]:
@@ -198,6 +207,17 @@ def _answer(asked: Question, items: list[Item], reading: Reading) -> bool:
         return False
     reading.apply.apply(fact, scope)
     return True
+
+
+def _recounted(items: list[Item], reading: Reading) -> bool:
+    """Take `actually only 3` as how many there should be; tell whether it was that."""
+    said = [i for i in items if i.tag not in {"FILL", "ONLY", "CHANGE", "IT", "ALL", "COMMA", "STOP", "A", "OF", "TO"}]
+    only = len(said) == 1 and said[0].tag == "NUM" and len(items) > 1 and reading.old > 0
+    if only and said[0].value > 0:
+        group = reading.draft.focus or list(range(reading.old))
+        reading.draft.focus = meeting.scale(reading, list(group), said[0].value)
+        return True
+    return False
 
 
 def _disk(asked: Question, size: float, reading: Reading) -> bool:

@@ -47,8 +47,8 @@ def _close_paren(r: Reading, _i: int) -> int:
         group = r.parens.pop()
         if group:
             r.scope, r.wider = r.wider or group, []
-            r.joinable = r.bracketed = True
-            r.told = set()
+            r.joinable = r.bracketed = not r.family
+            r.told = r.told if r.family else set()
     return 1
 
 
@@ -99,10 +99,8 @@ def _more(r: Reading, i: int) -> int:
         meeting.clone(r, found, r.count or (r.items[i + 1].value if at > i + 1 else 1))  # `add another one`, `two more`
         r.count = None
         return at - i
-    other = {"VLAN": "vlan", "BRIDGE": "bridge", "NODEWORD": "node", "STORAGE": "storage", "IP": "ip"}.get(r.tag(i + 1))
-    if other is not None and r.tag(i + 2) not in {"NUM", "ADDR", "WORD"}:
-        r.ask(other, f"Which {other} do you mean?", r.scope)
-        return 2
+    if (elsewhere := _elsewhere(r, i)) is not None:
+        return elsewhere
     if r.tag(i + 1) == "MEMORY" or (
         r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
     ):
@@ -116,6 +114,23 @@ def _more(r: Reading, i: int) -> int:
         return 0
     r.more = True
     return 1 if subject.more and r.tag(i) == "MORE" and not subject_at(r.items, i + 1, bare=False) else 0
+
+
+def _elsewhere(r: Reading, i: int) -> int | None:
+    """Ask which one `another vlan` or `the other storage` is, where it is not said."""
+    fields = {
+        "VLAN": "vlan",
+        "BRIDGE": "bridge",
+        "NODEWORD": "node",
+        "STORAGE": "storage",
+        "IP": "ip",
+        "NETWORK": "vlan",
+    }
+    other = fields.get(r.tag(i + 1))
+    if other is None or r.tag(i + 2) in {"NUM", "ADDR", "WORD"}:
+        return None
+    r.ask(other, f"Which {other} do you mean?", r.scope)
+    return 2
 
 
 def _who(r: Reading) -> str:
@@ -211,7 +226,7 @@ def _unsure(r: Reading, i: int) -> int:
         "STORAGE": "storage",
         "BRIDGE": "bridge",
     }
-    for k in range(begin, end):
+    for k in (*range(i + 1, end), *range(begin, i)):
         if r.tag(k) in fields:
             field = fields[r.tag(k)]
             if r.tag(k) == "VERSION" and r.items[k].value is not None:
@@ -251,8 +266,10 @@ def _then(r: Reading, i: int) -> int:
     return 1 + (subject.length if subject else 0)
 
 
-def _others(r: Reading, _i: int) -> int:
+def _others(r: Reading, i: int) -> int:
     """Take `the others` as those of whom nothing was said yet."""
+    if (used := _elsewhere(r, i)) is not None:
+        return used
     base = r.family or list(range(len(r.draft.guests)))
     rest = [g for g in base if g not in r.told and g not in r.scope] or [g for g in base if g not in r.told]
     if rest:
@@ -382,6 +399,8 @@ _HANDLERS = {
     "ON": places.on,
     "TO": places.on,
     "STORAGE": places.storage,
+    "STARTING": places.on,
+    "QUOTED": places.command,
     "FAST": places.fast,
     "TAG": places.tags,
     "SAME": _same,

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from atlas.configs.catalogue import images, software
 from atlas.errors import SessionCorrupt
-from atlas.language.known import Known
+from atlas.language.known import catalogue
 from atlas.ports import Session
 from atlas.spec import Stack
 from atlas.steps import collect
-
-
-def known() -> Known:
-    """Return the names that a person may use."""
-    every = images().values()
-    ordered = sorted(every, key=lambda image: not image.default)
-    return Known(tuple(software()), tuple(image.name for image in ordered))
 
 
 def stack_of(session: Session) -> Stack:
@@ -27,7 +19,7 @@ def stack_of(session: Session) -> Stack:
     from pydantic import ValidationError
 
     if "spec" not in session.draft:
-        return collect.stack_of(session, known())
+        return collect.stack_of(session, catalogue())
     try:
         return Stack.model_validate(session.draft["spec"])
     except ValidationError as problem:

@@ -116,3 +116,24 @@ def test_a_question_may_be_left_to_the_defaults(answer: str) -> None:
 def test_a_guest_of_a_group_is_known_by_the_name_that_it_will_have() -> None:
     draft = hear("3 web servers with 2 GB", "make web-2 8 GB", "remove web-3")
     assert [g.fields["memory"] for g in draft.guests] == [2048, 8192]
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("a debian vm on 10.20.1.7", "10.20.1.7/22"),
+        ("a debian vm on 10.20.64.9", "10.20.64.9/16"),
+        ("a debian vm on 10.20.1.7/24", "10.20.1.7/24"),
+        ("a debian vm on 10.20.1.7, netmask 255.255.255.128", "10.20.1.7/25"),
+        ("a debian vm on 192.168.7.7", "192.168.7.7"),
+    ],
+)
+def test_an_address_takes_the_prefix_length_of_the_known_network_it_lies_in(said: str, address: str) -> None:
+    known = Known(networks=("10.20.0.0/16", "10.20.0.0/22"))
+    assert understand(said, Draft(), known).guests[0].fields["networks"][0]["address"] == address
+
+
+def test_a_prefix_length_that_is_said_later_wins() -> None:
+    draft = understand("a debian vm on 10.20.1.7", Draft(), Known(networks=("10.20.0.0/22",)))
+    later = understand("network /23", draft, Known(networks=("10.20.0.0/22",)))
+    assert later.guests[0].fields["networks"][0]["address"] == "10.20.1.7/23"

@@ -59,6 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a live suite, by one engine, with the lab that it shares in one process; real guests one after the other.
 
     Only the suites that kill are spread out: each of their tests has ATLAS processes of its own and mostly waits.
+    What takes longest begins first: the real guests, then what is live.
     """
     for item in items:
         if "live" in item.path.parts and not item.path.stem.endswith("_killed"):
@@ -69,3 +70,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
             name = "guest" if item.get_closest_marker("guest") else f"{item.path.stem} {engine}"
             item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda i: (not i.get_closest_marker("guest"), "live" not in i.path.parts))

@@ -29,6 +29,8 @@ PACKAGES = (
     "iproute2",
     "iputils-ping",
     "netbase",
+    "systemd-timesyncd",
+    "tzdata",
     "less",
     "curl",
 )
@@ -67,8 +69,10 @@ set -eu
 chroot "$1" locale-gen en_US.UTF-8 >/dev/null
 chroot "$1" systemctl mask {" ".join(_MASKED)}
 chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service
-rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/etc/ssh/ssh_host_*
+rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/etc/ssh/ssh_host_*
 rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/etc/apt/apt.conf.d/99mmdebstrap
+# Reading the package lists takes most of a minute under emulation; those of the build are good for a day.
+chroot "$1" apt-cache -q gencaches
 # What keeps services from starting while packages are installed would keep them from it in the guest as well.
 rm -f "$1"/usr/sbin/policy-rc.d
 if [ -e "$1"/sbin/start-stop-daemon.REAL ]; then

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atlas.language.lexer import Token, tokens
@@ -28,6 +28,7 @@ _COUNTED = frozenset(
 )
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
 _BAD_UNIT = re.compile(r"[a-z]i?b|bits?|bytes?|[kpez][a-z]*bytes?|[a-z]bit|quintals?|pages?|blocks?")
+_SINGULAR = frozenset({"vm", "lxc", "ct", "container", "server", "host", "box", "machine", "instance", "guest"})
 _NAME_RANGE = re.compile(r"(.*?[a-z-])(\d+)-\1(\d+)")
 _ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
 
@@ -62,6 +63,9 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
     i = 0
     while i < len(listed):
         item, used = _one(listed, i, table, software, names)
+        if item is not None and item.tag == "VERSION" and items and items[-1].tag in {"KIND", "NAMED"}:
+            word = listed[i].text
+            item = replace(item, tag="WORD", value=word) if re.fullmatch(r"v\d+", word) else item  # `vm v4`
         if item is not None:
             items.append(item)
         i += used
@@ -75,7 +79,12 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
         parts = token.text.split("-")
         entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
         before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""
-        known = len(parts) > 1 and all(entries) and entries[-1] in {"KIND", "NOUN", "HEADING", "DISK"}
+        last = {"KIND", "NOUN", "HEADING", "DISK"} | ({"ROLE"} if all(p[:1].isupper() for p in parts) else set())
+        known = (
+            len(parts) > 1
+            and entries[-1] in last
+            and all(e or p.isdigit() for e, p in zip(entries, parts, strict=True))
+        )
         if token.kind != "WORD" or not known or token.low in names or before in {"NAMED", "KIND", "NOUN", "PREFIX"}:
             out.append(token)
             continue
@@ -84,7 +93,7 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
             continue
         start = token.start
         for part in parts:
-            out.append(Token("WORD", part, start))
+            out.append(Token("NUM" if part.isdigit() else "WORD", part, start))
             start += len(part) + 1
     return out
 
@@ -214,21 +223,12 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
             out.append(Item("NAMES", listed, item.text, item.start))
             i += 3
             continue
-        fraction = table.fractions.get(tuple(split(item.low)))
-        if fraction is not None:
-            skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
-            if tags[skip] == "UNIT":
-                out.append(Item("SIZE", fraction * _MIB[rest[skip].value], item.text, item.start))
-                i += skip + 2
-                continue
-        if item.tag == "NUM" and _is_bad_unit(rest, tags):
-            out.append(Item("BADUNIT", rest[0].text, f"{item.text} {rest[0].text}", item.start))
-            i += 2
+        if (size := _size_at(item, rest, tags, table)) is not None:
+            out.append(size[0])
+            i += size[1]
             continue
-        if item.tag == "NUM" and tags[0] == "UNIT":
-            out.append(Item("SIZE", float(item.value) * _MIB[rest[0].value], f"{item.text} {rest[0].text}", item.start))
-            i += 2
-            continue
+        if item.low == "bind" and tags[0] == "PATH":
+            item = replace(item, tag="MOUNT")  # not the name server
         if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags)):
             version = str(rest[skip - 1].value)
             if item.tag == "OS":
@@ -246,6 +246,23 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
         out.append(item)
         i += 1
     return out
+
+
+def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tuple[Item, int] | None:
+    """Return the size that a number or a fraction begins, or what is no unit behind it, and how many items it takes."""
+    fraction = table.fractions.get(tuple(split(item.low)))
+    if fraction is not None:
+        skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
+        if tags[skip] == "UNIT":
+            return Item("SIZE", fraction * _MIB[rest[skip].value], item.text, item.start), skip + 2
+    if item.tag != "NUM" or not rest:
+        return None
+    text = f"{item.text} {rest[0].text}"
+    if _is_bad_unit(rest, tags):
+        return Item("BADUNIT", rest[0].text, text, item.start), 2
+    if tags[0] == "UNIT":
+        return Item("SIZE", float(item.value) * _MIB[rest[0].value], text, item.start), 2
+    return None
 
 
 def _is_bad_unit(rest: list[Item], tags: list[str]) -> bool:
@@ -277,5 +294,6 @@ def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
         if tags[skip] == "NUM" and rest[skip].text.isdigit():
             if item.tag == "OS":
                 return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
-            return skip + 1 if tags[skip + 1] not in _COUNTED else 0
+            one = tags[skip + 1] in {"KIND", "NOUN"} and rest[skip + 1].low in _SINGULAR  # `redis 7 vm`
+            return skip + 1 if one or tags[skip + 1] not in _COUNTED else 0
     return at

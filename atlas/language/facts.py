@@ -23,6 +23,8 @@ class Fact:
 
 Maker = Callable[[Sequence[Item]], list[Fact]]
 NAMELIKE = "(?:WORD|NAME|ROLE|SWV|QUOTED|NOUN|FAST|GATEWAY|STORAGE|BACKUP|FILL)"
+ANYWORD = "(?:WORD|NAME|ROLE|SWV|QUOTED|NOUN|GATEWAY|STORAGE|BACKUP|FILL|INSTALL|CHECK|HEADING|DATA|DNS|BIG|AGENT|ROOT)"
+"""What is a name behind `user` and `pool` although it means something else elsewhere."""
 
 
 def values(items: Sequence[Item], *tags: str) -> list[Any]:
@@ -62,6 +64,10 @@ def disks(items: Sequence[Item]) -> list[Fact]:
     tags = {i.tag for i in items}
     at = next((k for k, i in enumerate(items) if i.tag == "SIZE"), 0)
     count = next((i.value for i in items[:at] if i.tag == "NUM"), 1) if values(items, "SIZE") else 1
+    if len(sizes) > 1:
+        first_, *further = sizes
+        head = [Fact("disk.data", (first_, None, 1), "add")] if "DATA" in tags else [Fact("disk.root", first_)]
+        return [*head, *(Fact("disk.data", (size, None, 1), "add") for size in further)]
     if "ROOT" in tags:
         return [Fact("disk.root", sizes[0])]
     if count > 1 and not tags & {"DATA", "MORE"}:
@@ -69,8 +75,6 @@ def disks(items: Sequence[Item]) -> list[Fact]:
     if tags & {"DATA", "SECOND", "THIRD", "MORE", "LAST"} or count > 1:
         place = {"SECOND": 1, "THIRD": 2}.get(next(iter(tags & {"SECOND", "THIRD"}), ""))
         return [Fact("disk.data", (sizes[0], place, count), "add")]
-    if len(sizes) > 1:
-        return [Fact("disk.root", sizes[0]), *(Fact("disk.data", (size, None, 1), "add") for size in sizes[1:])]
     return [Fact("disk.any", sizes[0])]
 
 
@@ -126,9 +130,10 @@ def addresses(items: Sequence[Item]) -> list[Fact]:
     ends = {a.partition("/")[2] for a in listed} - {""}
     if len(ends) == 1:
         listed = [a if "/" in a else f"{a}/{next(iter(ends))}" for a in listed]
-    if len(listed) == 1 and _is_network(listed[0]):
+    if len(listed) == 1 and _is_network(listed[0]) and "IP" not in tags:
         return [Fact("subnet", listed[0])]
-    facts = [Fact("addresses.from", listed[0])] if "STARTING" in tags else [Fact("addresses", listed)]
+    starts = {"STARTING", "FIRST", "ONWARDS"} & set(tags)
+    facts = [Fact("addresses.from", listed[0])] if starts else [Fact("addresses", listed)]
     facts += [Fact("prefix", int(text[1:])) for text in values(items, "PREFIXLEN")]
     return facts
 
@@ -178,6 +183,27 @@ def ports(items: Sequence[Item]) -> list[Fact]:
         str(v).lower() if str(v).lower().endswith("udp") else int(str(v)[:-4]) for v in values(items, "PORTPROTO")
     ]
     return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
+
+
+def protocols(items: Sequence[Item]) -> list[Fact]:
+    """Read ports that each have a protocol: `udp 34197 and tcp 27015`."""
+    facts: list[Fact] = []
+    kind = ""
+    for item in items:
+        kind = "/udp" if item.tag == "UDP" else "" if item.tag == "PORT" and item.low == "tcp" else kind
+        if item.tag == "NUM":
+            facts.append(Fact("open_ports", f"{item.value}{kind}" if kind else item.value, "add"))
+    return facts
+
+
+def listed_software(items: Sequence[Item]) -> list[Fact]:
+    """Read software in a list with words that stand beside it, and so are software too."""
+    return [
+        fact
+        for item in items
+        if item.tag in {"SWV", "WORD"}
+        for fact in (software([item]) if item.tag == "SWV" else [Fact("software", item.low, "add")])
+    ]
 
 
 def cpu_type(items: Sequence[Item]) -> list[Fact]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from atlas.language import facts as f
 from atlas.language import relative
 from atlas.language.annotate import Item
-from atlas.language.facts import NAMELIKE, Fact, Maker, values
+from atlas.language.facts import ANYWORD, NAMELIKE, Fact, Maker, values
 
 _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
 _IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
@@ -18,6 +18,7 @@ _PORTS = f"(NUM|PORTPROTO) {_LIST.format('(PORT)? (NUM|PORTPROTO)')} (UDP)?"
 _SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
 _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
+_AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
 _GROWS = "(MEMORY|CORES|(DATA|ROOT)? DISK)"
 
@@ -45,21 +46,24 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"SWAP {_IS}? (SIZE|NUM)", lambda i: [Fact("swap", i[-1].value)]),
     ("(SIZE|NUM) (OF)? SWAP", lambda i: [Fact("swap", i[0].value)]),
     ("NO BALLOON", f.fixed("balloon", 0)),
-    (f"BALLOON {_IS}? SIZE", f.said("balloon", "SIZE")),
+    (f"BALLOON (MIN|FILL|{_IS})* SIZE", f.said("balloon", "SIZE")),
+    ("MIN (MEMORY)? (OF|COLON)? SIZE (FILL|WITH|BALLOON|MEMORY|OF)*", f.said("balloon", "SIZE")),
+    ("SIZE MIN (MEMORY)?", f.said("balloon", "SIZE")),
     ("(SIZE|NUM) (OF)? MEMORY", f.memory),
     (f"MEMORY {_IS}? (SIZE)", f.memory),
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
     ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL)* PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD)? MOUNT (A|ON|AS)? PATH (READONLY)?", f.mount),
+    ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
     # disks
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
-    (f"DISK {_IS}* SIZE ((AND|SLASH) SIZE (?! MEMORY))+", f.disks),
-    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? (DATA|ROOT|MORE)* {_IS}* SIZE", f.disks),
+    (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
+    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
@@ -76,7 +80,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
     (f"(ON)? (A)? NODEWORD (COLON)? {NAMELIKE}", f.name("node")),
     ("(NO)? HA", f.feature("ha")),
-    (f"POOL (COLON)? {NAMELIKE}", f.name("pool")),
+    (f"POOL (COLON|NAMED)? {ANYWORD}", f.name("pool")),
     (
         "(FULL|LINKED) CLONE (OF|FOR)* (A)? TEMPLATE (VMID)? NUM",
         lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
@@ -119,6 +123,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
         f.address_range,
     ),
     ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", f.addresses),
+    ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", f.addresses),
+    ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", f.addresses),
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
     ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", f.ends_only),
@@ -126,11 +132,14 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
+    ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", f.protocols),
+    ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", f.protocols),
     (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", f.ports),
-    (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL)* OPEN", f.ports),
+    (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", f.ports),
+    ("(UDP)? PORT (COLON|UDP)* NUM (UDP)? (ONLY|FILL)* (STARTING|FOR) (ONLY|A|NETWORK)* ADDR", f.ports),
     (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", f.ports),
     ("(PORTPROTO) (FILL)* OPEN", f.ports),
-    (f"USER (COLON|NAMED|A)* {NAMELIKE}", f.name("user.name")),
+    (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
     ("(NO)? (ONBOOT)", f.feature("start.on_boot")),
@@ -159,6 +168,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),
     ("OSV", lambda i: [Fact("image", i[0].value)]),
+    ("SWV ((COMMA|AND|COMMA AND) WORD (?=(COMMA|AND|COMMA AND) SWV))+", f.listed_software),
+    ("SWV (?! ON) (COMMA)? AND WORD (?=COMMA|STOP|CLOSEP|INSTALL|$)", f.listed_software),
     ("SWV", f.software),
     ("INSTALL (COLON|FILL|A)* WORD", lambda i: [Fact("software", i[-1].low, "add")]),
 )

@@ -45,6 +45,12 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if r.parens and _names_in_parens(r, subject):
         return True
     found = r.find(subject)
+    if found and _once_more(r, found, subject):
+        create(r, subject)  # `vm e9 and vm e9` is said of two, and cannot be
+        return True
+    if not found and r.subjects and _closes(r, subject, i):
+        apply_subject(r, subject, r.everyone())
+        return True
     if found:
         _meet_again(r, found, subject)
         return True
@@ -71,13 +77,26 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     return True
 
 
+def _once_more(r: Reading, found: list[int], subject: Subject) -> bool:
+    """Tell whether a new guest gets a name that was just given: a kind and a name, one beside the other."""
+    return bool(subject.kind and subject.names) and r.joinable and set(found) == set(r.latest) and found[0] >= r.old
+
+
+def _closes(r: Reading, subject: Subject, i: int) -> bool:
+    """Tell whether `…, debian 12 vms` closes a list of guests that were named: it says what all of them are."""
+    plain = subject.many and subject.kind and not subject.names and not subject.role and not subject.some
+    return (
+        bool(plain) and r.tag(i - 1) in {"COMMA", "STOP", "ALL"} and r.tag(i + subject.length) in {"", "STOP", "COMMA"}
+    )
+
+
 def _meet_again(r: Reading, found: list[int], subject: Subject) -> None:
     """Go on with guests that are there: fewer of them, more of them, or these."""
     more = subject.more or r.more
     if subject.fewer:
         refer(r, found, replace(subject, count=None))
         r.scope = scale(r, found, max(0, len(found) - (subject.count or 1)))
-    elif (more or (r.adding and subject.indefinite)) and not subject.names:
+    elif more or (r.adding and subject.indefinite and not subject.names):
         clone(r, found, subject.count or 1)
     elif subject.ordinal is not None and r.adding:
         clone(r, found, 1)  # `add a third one`
@@ -102,7 +121,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
     follows = r.tag(i + subject.length)
     begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
     if subject.by_software and subject.count is None:
-        return False
+        return begins and follows == "CORESHORT" and not r.old
     if (r.old and not r.adding) or subject.words.lower() in _VAGUE:
         return False
     if subject.named:
@@ -123,6 +142,8 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
                 "OPENP",
                 "SAME",
             }
+            or (not r.subjects and bool(r.kind))
+            or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT"})
             or r.tag(i - 1) == "AND"
             or follows == ""
         )
@@ -193,6 +214,9 @@ def scale(r: Reading, found: list[int], count: int) -> list[int]:
     if any(g >= r.old for g in found):
         return found[:count]
     if count > len(found):
+        only = r.draft.guests[found[0]]
+        if len(found) == 1 and only.name and next_name(r.draft, only.name) is None:
+            only.name, only.prefix = None, only.name  # one wiki becomes wiki-1, wiki-2, wiki-3
         new = clone(r, found, count - len(found))
         return found + new
     for g in sorted(found[count:], reverse=True):
@@ -237,7 +261,7 @@ def create(r: Reading, subject: Subject) -> None:
     title, r.title = r.title, ""
     role = title if title and (subject.by_software or not subject.role) else subject.role
     for n in range(count):
-        guest = DraftGuest(role=role)
+        guest = DraftGuest(role=role, fields={"kind": r.kind} if r.kind else {})
         if len(subject.names) == count:
             guest.name = subject.names[n]
         elif len(subject.names) == 1:

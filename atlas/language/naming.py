@@ -10,7 +10,26 @@ from atlas.language.reading import _NAMES, Reading, values_of
 from atlas.language.subjects import Subject, subject_at
 
 _COPULAS = frozenset(
-    {"them", "it", "be", "is", "are", "should", "shall", "will", "soll", "sollen", "sein", "ist", "sind", "sia", "sono"}
+    {
+        "them",
+        "sie",
+        "ihn",
+        "es",
+        "it",
+        "be",
+        "is",
+        "are",
+        "should",
+        "shall",
+        "will",
+        "soll",
+        "sollen",
+        "sein",
+        "ist",
+        "sind",
+        "sia",
+        "sono",
+    }
 )
 _NO_NAMES = frozenset({"PREFIX", "STARTING", "ON", "WITH", "FOR", "SIZE", "CORESHORT", "NUM", "ADDR", "SAME", "TO"})
 """What follows `named` and is no name: `named after …`, `names starting with web`."""
@@ -60,7 +79,7 @@ def prefix(r: Reading, i: int) -> int:
     at = i + 1
     while r.tag(at) in {"COLON", "A", "FILL", "ALL", "WITH"}:
         at += 1
-    if r.tag(at) not in _NAMES | {"FILL", "DNS", "MOUNT", "CHECK"}:
+    if at >= len(r.items) or not (r.tag(at) == "QUOTED" or _worded(r, at)):
         return 1
     for g in r.scope or r.everyone():
         r.draft.guests[g].prefix = values_of(r.items[at : at + 1])[0].rstrip("-_")
@@ -98,7 +117,7 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
     while at < len(r.items):
         tag = r.tag(at)
         # A word that comes first is a name whatever else it could mean: `called solo`.
-        taken = tag in _NAMES or r.items[at].guessed or (not names and _worded(r, at))
+        taken = tag in _NAMES or r.items[at].guessed or ((not names or len(r.items[at].text) == 1) and _worded(r, at))
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
             break
         names += [str(n) for n in values_of(r.items[at : at + 1])]
@@ -107,13 +126,24 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
         while r.tag(joint) in {"COMMA", "AND", "SLASH"}:
             joint += 1
         listed = r.tag(joint) in {"WORD", "NAME", "NAMES", "QUOTED"} or (
-            joint > at and r.tag(joint) in {"ROLE", "SWV"} and r.tag(joint - 1) == "AND"
+            joint > at
+            and r.tag(joint - 1) == "AND"
+            and (
+                r.tag(joint) in {"ROLE", "SWV"}
+                or (joint < len(r.items) and len(r.items[joint].text) == 1 and _worded(r, joint))
+            )
         )
         if joint > at and listed and (r.tag(joint - 1) == "AND" or _lists(r, joint)):
             at = joint
-        elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"}:
+        elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"} or not _beside(r, at, names[0]):
             break
     return names, at
+
+
+def _beside(r: Reading, at: int, first: str) -> bool:
+    """Tell whether a word right behind a name is one more: it looks like a name, or the first does not either."""
+    numbered = re.compile(r"[\d-]")
+    return bool(numbered.search(r.items[at].text)) or (not numbered.search(first) and r.tag(at + 1) != "ON")
 
 
 def _worded(r: Reading, at: int) -> bool:

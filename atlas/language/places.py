@@ -12,6 +12,7 @@ from atlas.language.facts import Fact
 from atlas.language.reading import _NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 
+_WORDS = frozenset({"WORD", "NAME", "ROLE", "KIND", "NOUN", "DATA", "STORAGE", "BACKUP", "QUOTED", "GATEWAY", "SWV"})
 _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
 _URL = re.compile(r"(?:(https?)://)?[^/:]*(?::(\d+))?(/.*)?")
 
@@ -19,6 +20,8 @@ _URL = re.compile(r"(?:(https?)://)?[^/:]*(?::(\d+))?(/.*)?")
 def on(r: Reading, i: int) -> int:
     """Take `on X` as a node or a storage, unless X is something else."""
     at = i + 1
+    if used := _inside(r, i):
+        return used
     if r.tag(i) == "STARTING" and not (r.tag(at) == "WORD" and _NODE.match(r.items[at].text)):
         return 0
     while r.tag(at) in {"A", "STORAGE"} or (r.tag(at) == "FILL" and r.tag(i) != "TO"):
@@ -26,12 +29,12 @@ def on(r: Reading, i: int) -> int:
     marked = any(r.tag(k) == "STORAGE" for k in range(i, at))
     if r.tag(at) == "FAST":
         return fast(r, at) + at - i
+    if r.tag(i) == "ON" and (used := _on_network(r, i, at)):
+        return used
     item = r.items[at] if at < len(r.items) else None
     if item is None or (not item.guessed and item.tag not in {"WORD", "QUOTED", "DATA", "ROOT"}) or r.tag(i) == "OF":
         return 0
     name = str(item.value) if item.tag == "QUOTED" else item.text
-    if r.tag(at + 1) in {"VLAN", "NETWORK", "BRIDGE"}:
-        return at + 1 - i
     if item.tag in {"DATA", "ROOT"} and r.tag(at + 1) == "DISK":
         return 0
     if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
@@ -42,8 +45,55 @@ def on(r: Reading, i: int) -> int:
         storage = True
     if storage and not after_disk:
         r.apply.disks = None
+    listed, end = _nodes(r, at)
+    if not storage and len(r.scope) == len(listed) > 1:  # `web1 and web2 on pve1 and pve2`
+        for g, node in zip(list(r.scope), listed, strict=True):
+            r.apply.apply(Fact("node", node), [g])
+        r.joinable = False
+        return end - i
     r.state(Fact("storage" if storage else "node", name), r.ahead(at + 1))
     return at + 1 - i + (r.tag(at + 1) == "STORAGE")
+
+
+def _on_network(r: Reading, i: int, at: int) -> int:
+    """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN that has no number."""
+    named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
+    if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
+        return 0
+    if named > at and r.tag(at) not in _WORDS:
+        return 0
+    if r.tag(named) == "VLAN" and not _numbered(r, named + 1):
+        r.ask("vlan", f"Which number has the {' '.join(x.text for x in r.items[at : named + 1])}?", r.scope)
+        return named + 1 - i
+    return named - i
+
+
+def _nodes(r: Reading, at: int) -> tuple[list[str], int]:
+    """Return the nodes that are listed from an item on, and where the list ends."""
+    listed = [r.items[at].text]
+    at += 1
+    while True:
+        joint = at
+        while r.tag(joint) in {"COMMA", "AND", "SLASH"}:
+            joint += 1
+        if joint == at or r.tag(joint) != "WORD" or not _NODE.match(r.items[joint].text):
+            return listed, at
+        listed.append(r.items[joint].text)
+        at = joint + 1
+
+
+def _numbered(r: Reading, at: int) -> bool:
+    """Tell whether a number follows soon: `the iot vlan (id 66)`."""
+    return any(r.tag(k) in {"NUM", "VLANNUM"} for k in range(at, at + 4))
+
+
+def _inside(r: Reading, i: int) -> int:
+    """Take `nginx in a vm` as what kind of guest it is, and no further guest."""
+    subject = subject_at(r.items, i + 1, bare=False) if r.joinable and r.subjects else None
+    if subject is None or not subject.kind or not subject.indefinite or subject.role or subject.names or subject.more:
+        return 0
+    meeting.apply_subject(r, subject, r.scope)
+    return 1 + subject.length
 
 
 def storage(r: Reading, i: int) -> int:

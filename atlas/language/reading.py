@@ -13,7 +13,7 @@ from atlas.language.draft import Draft, Question
 from atlas.language.facts import Fact
 from atlas.language.scope import Applier
 from atlas.language.stack import called
-from atlas.language.subjects import Subject, role_word, subject_at
+from atlas.language.subjects import Subject, plural, role_word, subject_at
 
 _STORAGE = re.compile(
     r"lvm|zfs|ceph|rbd|nfs|tank|pool|ssd|nvme|hdd|data|store|storage|local|san|iscsi|flash|disk|vol", re.IGNORECASE
@@ -27,7 +27,7 @@ _NAMES = frozenset(
 _DATABASES = frozenset({"postgresql", "mysql", "mariadb", "mongodb"})
 _SHARED = frozenset({"image", "user.name", "ssh_keys", "dns", "search"})
 """What the guests of one request mostly have in common."""
-_HARD = frozenset({"STOP", "COMMA", "CLOSEP"})
+_HARD = frozenset({"STOP", "COMMA", "CLOSEP", "DASH"})
 
 
 class Reading:
@@ -57,6 +57,7 @@ class Reading:
         self.parted = False
         self.generic: list[int] = []  # guests that were only counted, and may be told apart by their roles
         self.title = ""  # the role that a heading gives: `database: 1 postgres vm`
+        self.kind = ""  # the kind that a heading gives: `containers: a and b`
         self.placed = False  # whether words chose a scope without a subject: `it`, `the first one`
         self.own = False  # whether the last subject has a count or an article of its own
         self.edit_only = False  # whether the verb is for what is there already
@@ -124,15 +125,15 @@ class Reading:
         """Return the guests that the rest of the clause says its facts are for: `… on the db`, `… on all`."""
         end = self.clause_end(i)
         for k in range(i, end):
-            if self.tag(k) == "ALL" and self.items[k].low != "them":
-                return self.everyone()
+            if self.tag(k) == "ALL" and self.items[k].low != "them" and self.tag(k + 1) not in {"NODEWORD", "PORT"}:
+                return self.everyone() or None
             if self.tag(k) in {"AND", "OPEN", "CHECK"} and k > i:
                 return None
             italian = self.tag(k) == "A" and self.items[k].low == "a" and self.tag(k + 1) == "NAME"
             if italian or self.tag(k) in {"ON", "TO", "FOR", "OF"}:
                 at = k + 1
-                if self.tag(at) == "ALL":
-                    return self.everyone()
+                if self.tag(at) == "ALL" and self.tag(at + 1) not in {"NODEWORD", "PORT"}:
+                    return self.everyone() or None
                 subject = subject_at(self.items, at, bare=True)
                 if subject and (found := self.find(subject)):
                     return self.picked(found, subject)
@@ -199,6 +200,10 @@ class Reading:
     def _title(self, i: int) -> int:
         """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
         at = i + 1 + (self.tag(i + 1) == "HEADING")
+        heading = self.tag(i) == "KIND" and plural(self.items[i]) and self.tag(i + 1) == "COLON" and not self.old
+        if heading and self.count is None and self.tag(i + 2) in {"WORD", "QUOTED"}:
+            self.kind = self.items[i].value
+            return 2
         if self.tag(i) != "ROLE" or self.tag(at) != "COLON":
             return 0
         subject = subject_at(self.items, at + 1, bare=False)
@@ -260,6 +265,9 @@ class Reading:
         if self.apply.changing and self.apply.correcting and self.subjects:
             return Fact("memory", size)
         has = any((g, "memory") in known for g in scope) or any(f.field == "memory" for f in self.pending)
+        waits = any(f.field == "disk.data" and f.value[0] is None for f in self.pending)
+        if waits or self.apply.sizeless(scope):
+            return Fact("disk.fill", size)
         return Fact("disk.any" if has else "memory", size)
 
     def state(self, fact: Fact, scope: list[int] | None = None) -> None:

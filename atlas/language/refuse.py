@@ -9,9 +9,16 @@ from atlas.language.draft import Finding
 
 _DATA = re.compile(
     r"(?:called|named|name[ds]?|tag(?:ged)?|hostname|ticket|mail|note|nom|nome|namens|llamada)\s*(?:it|is|says|as|:)?\s*"
-    r"[\"'`]?[\w-]+",
+    r"[\"'`]?[\w-]+|(?:vm|ct|lxc|container|guest|server|machine|box)\s+\w+(?:-\w+)+",
     re.IGNORECASE,
 )
+_QUOTES = re.compile(
+    r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|\u00ab[^\u00bb\n]*\u00bb|\u201e[^\u201c\u201d\n]*[\u201c\u201d]|`[^`\n]*`|"
+    r"(?<!\w)'[^'\n]+'(?!\w)|^\s*>[^\n]*$",
+    re.MULTILINE,
+)
+_ALSO_QUOTED = frozenset({"secret", "remote_code"})
+"""What stays wrong in quotes: a password, and a command to run."""
 _DESTROYS = (
     "That destroys something that exists. I do it only for stacks of ATLAS, with `atlas destroy NAME`, after showing "
     "what goes."
@@ -57,10 +64,13 @@ def refusals(text: str) -> list[Finding]:
     Names and quoted passages are data: an instruction inside them is neither obeyed nor refused.
     """
     refused, confirm = _table()
-    outside = re.sub(r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|`(?![^`]*(?:curl|wget))[^`\n]*`", " quoted ", text)
+    outside = _QUOTES.sub(" quoted ", text)
     plain = re.sub(r"\s+", " ", _DATA.sub(" named ", outside)).lower()
+    whole = re.sub(r"\s+", " ", _DATA.sub(" named ", text)).lower()
     found = {
-        code: Finding(kind="refuse", code=code, text=words) for code, pattern, words in refused if pattern.search(plain)
+        code: Finding(kind="refuse", code=code, text=words)
+        for code, pattern, words in refused
+        if pattern.search(whole if code in _ALSO_QUOTED else plain)
     }
     if not found and any(pattern.search(re.sub(r"\s+", " ", outside).lower()) for pattern in confirm):
         return [Finding(kind="confirm", code="destroys", text=_DESTROYS)]

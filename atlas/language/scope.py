@@ -164,7 +164,7 @@ class Applier:
             head, _, tail = name.partition(".")
             inner = fields.get(head)
             fields[head] = {**(inner if isinstance(inner, dict) else {}), tail: value}
-        else:
+        elif value is not True or not fields.get(name):  # a bare `backups` says no more than `nightly backups` did
             fields[name] = value
 
     @staticmethod
@@ -195,6 +195,10 @@ class Applier:
     def _disk(self, g: int, name: str, value: Any) -> None:
         disks = self.draft.guests[g].fields.setdefault("disks", [])
         had = len(disks) if not self._was_new(g) else 0
+        if name == "disk.fill":
+            for disk in disks[1:]:
+                disk.setdefault("size", value)
+            return
         if name == "disk.count":
             while len(disks) < value:
                 disks.append({})
@@ -238,6 +242,17 @@ class Applier:
         if size is None:
             text = f"How large should the further disk of {label(self.draft.guests[g])} be?"
             self.draft.questions.append(Question(field="disk", guests=[g], text=text))
+
+    def sizeless(self, scope: Sequence[int]) -> bool:
+        """Tell whether a further disk of which this message speaks has no size yet: `add a disk, 300 GB`."""
+        return any(
+            value[0] is None and self._lacks(g)
+            for g in scope
+            if (value := self.said.get((g, "disk.data"), ((0,), ()))[0]) is not None
+        )
+
+    def _lacks(self, g: int) -> bool:
+        return any("size" not in disk for disk in self.draft.guests[g].fields.get("disks", [])[1:])
 
     def _was_new(self, g: int) -> bool:
         return (g, "new") in self.said

@@ -143,18 +143,14 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     used = _describe(run, heads, subject)
     if used == 0:
         return None
-    stop = at + used
-    if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
-        subject.count, subject.times, determined = items[stop].value, True, True
-        stop += 1
-    if stop < len(items) and items[stop].tag == "BIG":
-        subject.big = items[stop].text
-        stop += 1
+    had = subject.count
+    stop = _measure(items, at + used, subject)
+    determined = determined or subject.count != had
     if _told_apart(items, stop, subject):
         subject.names, stop, used = [], stop - 1, used - 1
     stop = _more_names(items, stop, subject, many=plural(run[heads[-1]]))
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
-    if only_software and not (determined or bare or (stop < len(items) and items[stop].tag == "COLON")):
+    if only_software and not (determined or bare or (stop < len(items) and items[stop].tag in {"COLON", "CORESHORT"})):
         return None
     if only_software and items[i - 1].tag in {"WITH", "INSTALL"} and i > 0 and subject.count is None:
         return None
@@ -173,9 +169,52 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     return subject
 
 
+def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
+    """Read what stands behind a noun and counts or measures it: `web x3`, `a set of three`, `one worker less`."""
+    if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
+        subject.count, subject.times = items[stop].value, True
+        stop += 1
+    if subject.count is None and _collective(items, stop):
+        subject.count = items[stop + 2].value
+        stop += 3
+    if subject.count is not None and stop < len(items) and items[stop].tag == "FEWER":
+        subject.fewer, stop = True, stop + 1
+    if stop < len(items) and items[stop].tag == "BIG":
+        subject.big = items[stop].text
+        stop += 1
+    return stop
+
+
+def _collective(items: Sequence[Item], at: int) -> bool:
+    """Tell whether `set of three`, `cluster of 5` stands at an item."""
+    tags = [item.tag for item in items[at : at + 4]]
+    if tags[1:3] != ["OF", "NUM"] or tags[3:] == ["CORES"]:
+        return False
+    return tags[0] == "HEADING" or items[at].low in {
+        "set",
+        "group",
+        "batch",
+        "fleet",
+        "bunch",
+        "farm",
+        "pool",
+        "gruppo",
+    }
+
+
+def _sized(items: Sequence[Item], at: int) -> bool:
+    """Tell whether sizes follow, which only guests have: `alpha (2c 4g)`."""
+    at += at < len(items) and items[at].tag == "OPENP"
+    tags = [item.tag for item in items[at : at + 2]]
+    return tags[:1] == ["CORESHORT"] or tags == ["NUM", "CORES"]
+
+
 def _namesake(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
-    """Return the subject of words that are guests too where something is said of them: `un dns con 1 core`."""
+    """Return the subject of words that are guests where they are counted: `un dns con 1 core`, `4x ubuntu 24.04`."""
     counted = subject.count is not None or subject.indefinite
+    if counted and at < len(items) and items[at].tag == "OSV":
+        subject.image, subject.length, subject.words = items[at].value, at + 1 - i, items[at].text
+        return subject
     follows = items[at + 1].tag if at + 1 < len(items) else ""
     if not counted or at >= len(items) or items[at].tag not in _NAMESAKES or follows not in {"WITH", "OPENP", "ON"}:
         return None
@@ -206,6 +245,8 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             subject.big = item.text
         elif item.tag in {"OLD", "SAME"}:
             subject.old = subject.old or item.tag == "OLD"
+        elif _collective(items, i):
+            i += 1  # `a cluster of 3`
         elif item.tag not in {"OF", "FILL"} or not (subject.count or subject.some or subject.big or subject.indefinite):
             break
         i += 1
@@ -280,10 +321,15 @@ def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
             subject.names.append(str(item.value) if item.tag == "QUOTED" else item.text)
         elif item.tag in _NAMESAKES and item is after[0]:
             subject.names.append(item.text)
+        elif item.tag == "SWV" and item is after[0] and len(after) == 1 and _by_its_software(run[head], item, subject):
+            subject.names.append(item.text)
+            subject.software = item.value[0]
         elif item.tag == "NAMES" and nouns:
             subject.names += item.value
         elif item.tag == "ROLE" and item is after[0] and _role_behind(run[head], subject):
             subject.role = item.text  # `due server web`
+        elif item.tag == "SWV" and item is after[0] and _role_behind(run[head], subject):
+            subject.role, subject.software, subject.by_software = item.text, item.value[0], True  # `tre nodi redis`
         elif item.tag == "ROLE" and nouns and item is after[0] and len(after) == 1 and subject.count in {None, 1}:
             subject.names.append(item.text)
         else:
@@ -292,9 +338,14 @@ def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
     return used
 
 
+def _by_its_software(noun: Item, item: Item, subject: Subject) -> bool:
+    """Tell whether software behind `vm` is its name too: `vm plex on pve2`."""
+    return noun.tag == "KIND" and item.value[1] is None and subject.count in {None, 1} and not subject.software
+
+
 def _role_behind(noun: Item, subject: Subject) -> bool:
     """Tell whether a role stands behind its noun, as in Italian: more than one cannot bear it as a name."""
-    return isinstance(subject.count, int) and subject.count > 1 and noun.tag in {"NOUN", "KIND"}
+    return isinstance(subject.count, int) and subject.count > 1 and noun.tag in {"NOUN", "KIND", "NODEWORD"}
 
 
 def _place(tags: set[str], head: Item) -> bool:
@@ -330,6 +381,11 @@ def _more_names(items: Sequence[Item], at: int, subject: Subject, *, many: bool)
             break
         subject.names.append(str(items[joint].value) if items[joint].tag == "QUOTED" else items[joint].text)
         at = joint + 1
+    last = [item.tag for item in items[at : at + 3]]
+    listed = len(subject.names) == most > 1 and last[:2] == ["AND", "WORD"] and last[2:] in ([], ["COMMA"], ["STOP"])
+    if listed and stem and _stem(items[at + 1].text) == stem:  # one name more than guests
+        subject.names.append(items[at + 1].text)
+        at += 2
     return at
 
 
@@ -345,8 +401,8 @@ def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare
         subject.role, subject.names = item.text, []
     subject.weak = item.tag != "NAME" and subject.count is None
     subject.named = bool(subject.names)
-    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text))
     follows = items[at + 1].tag if at + 1 < len(items) else ""
+    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text)) or _sized(items, at + 1)
     if not (likely or bare or follows == "COLON" or subject.count is not None):
         return None
     subject.length, subject.words = at + 1 - i, item.text
@@ -357,9 +413,19 @@ def _pronoun(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subjec
     if i < len(items) and items[i].tag == "IT":
         return Subject(length=1, it=True)
     follows = items[at].tag if at < len(items) else ""
-    if subject.ordinal is not None and follows not in {"DISK", "NIC", "DATA", "ROOT", "SIZE"} | (
-        set() if subject.definite or subject.count == 1 or follows == "FILL" else {"", "COMMA", "STOP"}
-    ):
+    if subject.ordinal is not None and i + 1 < at and items[i + 1].low in {"one", "ones"}:
+        subject.length, subject.count = 2, None  # `first one gets 8 GB`
+        return subject
+    if subject.ordinal is not None and follows not in {
+        "DISK",
+        "NIC",
+        "DATA",
+        "ROOT",
+        "SIZE",
+        "IP",
+        "STATIC",
+        "ADDR",
+    } | (set() if subject.definite or subject.count == 1 or follows == "FILL" else {"", "COMMA", "STOP"}):
         one = at < len(items) and items[at].tag == "FILL" and items[at].low in {"one", "ones"}
         subject.length = at - i + int(one)
         return subject

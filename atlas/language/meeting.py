@@ -107,7 +107,8 @@ def _meet_again(r: Reading, found: list[int], subject: Subject) -> None:
 def _meet_in_order(r: Reading, subject: Subject) -> bool:
     """Go on with `the second one` of those that are spoken of; tell whether there are any."""
     if r.adding and r.draft.guests:
-        clone(r, r.scope or [len(r.draft.guests) - 1], 1)
+        like = r.draft.guests[r.scope[-1]].role if r.scope else None
+        clone(r, [g for g, x in enumerate(r.draft.guests) if like is None or x.role == like][-1:], 1)
         return True
     base = r.family or (r.scope if len(r.scope) > 1 else list(range(len(r.draft.guests))))
     if base:

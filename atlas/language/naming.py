@@ -143,7 +143,9 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
 def _beside(r: Reading, at: int, first: str) -> bool:
     """Tell whether a word right behind a name is one more: it looks like a name, or the first does not either."""
     numbered = re.compile(r"[\d-]")
-    return bool(numbered.search(r.items[at].text)) or (not numbered.search(first) and r.tag(at + 1) != "ON")
+    many = len(r.subjects[-1] if r.subjects else r.scope) != 1 or (r.count or 1) > 1
+    plain = many and not numbered.search(first) and r.tag(at + 1) != "ON"
+    return bool(numbered.search(r.items[at].text)) or plain
 
 
 def _worded(r: Reading, at: int) -> bool:

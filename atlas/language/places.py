@@ -10,7 +10,7 @@ from atlas.language import meeting
 from atlas.language.annotate import Item
 from atlas.language.facts import Fact
 from atlas.language.reading import _NAMES, Reading, is_storage, values_of
-from atlas.language.subjects import subject_at
+from atlas.language.subjects import plural, subject_at
 
 _WORDS = frozenset({"WORD", "NAME", "ROLE", "KIND", "NOUN", "DATA", "STORAGE", "BACKUP", "QUOTED", "GATEWAY", "SWV"})
 _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
@@ -43,8 +43,9 @@ def on(r: Reading, i: int) -> int:
     after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM"}
     if not storage and after_disk and not _NODE.match(name):
         storage = True
-    if storage and not after_disk:
-        r.apply.disks = None
+    disks = r.tag(i - 1) == "DISK" and plural(r.items[i - 1]) and len(r.apply.disks or ()) == 1
+    if storage and (not after_disk or disks):
+        r.apply.disks = None  # `20g + 1t disks on X` is said of both
     listed, end = _nodes(r, at)
     if not storage and len(r.scope) == len(listed) > 1:  # `web1 and web2 on pve1 and pve2`
         for g, node in zip(list(r.scope), listed, strict=True):
@@ -56,7 +57,11 @@ def on(r: Reading, i: int) -> int:
 
 
 def _on_network(r: Reading, i: int, at: int) -> int:
-    """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN that has no number."""
+    """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
+    vague = r.tag(at) == "NODEWORD" and any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
+    if vague and r.tag(at + 1) not in {"WORD", "NAME", "COLON"}:
+        r.ask("node", f"Which node is {' '.join(x.text for x in r.items[i + 1 : at + 1])!r}?", r.scope)
+        return at + 1 - i
     named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
     if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
         return 0
@@ -94,6 +99,16 @@ def _inside(r: Reading, i: int) -> int:
         return 0
     meeting.apply_subject(r, subject, r.scope)
     return 1 + subject.length
+
+
+def on_storage(r: Reading, i: int) -> bool:
+    """Tell whether a storage follows: `80G on ssd1`."""
+    at = i + 1
+    while r.tag(at) in {"A", "FILL"}:
+        at += 1
+    if r.tag(i) != "ON" or at >= len(r.items):
+        return False
+    return r.tag(at) in {"STORAGE", "FAST"} or (r.tag(at) == "WORD" and is_storage(r.items[at].text))
 
 
 def storage(r: Reading, i: int) -> int:

@@ -14,6 +14,7 @@ from atlas.language.facts import Fact
 from atlas.language.scope import Applier
 from atlas.language.stack import called
 from atlas.language.subjects import Subject, plural, role_word, subject_at
+from atlas.units import GIB
 
 _STORAGE = re.compile(
     r"lvm|zfs|ceph|rbd|nfs|tank|pool|ssd|nvme|hdd|data|store|storage|local|san|iscsi|flash|disk|vol", re.IGNORECASE
@@ -66,6 +67,7 @@ class Reading:
         self.bracketed = False  # whether the last subject had its facts in brackets
         self.wider: list[int] = []  # the scope behind the brackets of the next subject, if it has any
         self.dangling = False  # whether something was said of a guest that is not there
+        self.last: Fact | None = None  # the last number that was said, for `… and 20 for the other`
         self.count: int | None = None
         self.adding = self.removing = self.more = False
         self.weak = False
@@ -165,7 +167,9 @@ class Reading:
                 used = self._subject(i) or self._fact(i)
             if not used:
                 item = self.items[i]
-                if item.tag == "NUM":
+                if item.tag == "NUM" and self._likewise(i):
+                    pass
+                elif item.tag == "NUM":
                     self.count = item.value
                 elif item.tag in {"WORD", "QUOTED"}:
                     self.unknown.append(item.text)
@@ -215,6 +219,10 @@ class Reading:
     def _subject(self, i: int) -> int:
         if used := self._title(i):
             return used
+        labels = {"name", "hostname", "nome", "nom", "nombre"}
+        if self.subjects and self.tag(i) == "KIND" and self.tag(i + 1) == "NAMED" and self.items[i + 1].low in labels:
+            self.apply.apply(Fact("kind", self.items[i].value), self.scope)  # `vault on debian 12, vm name secrets1`
+            return 1
         subject = subject_at(self.items, i, bare=False)
         if subject is None:
             return 0
@@ -224,10 +232,18 @@ class Reading:
         return subject.length if meeting.meet(self, subject, i) else 0
 
     # facts
+    def _likewise(self, i: int) -> bool:
+        """Take `vlan 10 for a and 20 for b`: a number alone is for what the one before it was for."""
+        scope = self.ahead(i + 1) if self.tag(i + 1) in {"FOR", "ON"} and self.tag(i - 1) in {"AND", "COMMA"} else None
+        if self.last is None or not scope:
+            return False
+        self.state(Fact(self.last.field, self.items[i].value), scope)
+        return True
+
     def _fact(self, i: int) -> int:
         matched = grammar.match(self.items, self.line, self.offsets[i], i)
         if matched is None and self.tag(i) == "SIZE":
-            matched = [self._bare(float(self.items[i].value))], 1
+            matched = [self._bare(float(self.items[i].value), i)], 1
         if matched is None:
             return 0
         found, used = matched
@@ -244,9 +260,21 @@ class Reading:
             self.scope = list(self.latest)  # `two web servers and a db with 8 GB`
         if scope is None and all(self._shared(fact, i, used) for fact in found):
             scope = self.everyone()
+        self.last = found[0] if len(found) == 1 and isinstance(found[0].value, int) and found[0].op == "set" else None
         for fact in found:
-            self.state(fact, scope)
+            self._say(fact, scope, i)
         return used
+
+    def _say(self, fact: Fact, scope: list[int] | None, i: int) -> None:
+        """State a fact; an address or a VMID that several guests are to have alike is said of each."""
+        target = self.scope if scope is None else scope
+        alone = fact.field in {"addresses", "vmid"} and isinstance(fact.value, list) and len(fact.value) == 1
+        begin = max((k for k in range(i) if self.tag(k) in _HARD), default=-1) + 1
+        if alone and len(target) > 1 and any(self.tag(k) in {"ALL", "EACH"} for k in range(begin, i)):
+            for g in list(target):
+                self.apply.apply(fact, [g])
+            return
+        self.state(fact, scope)
 
     def _shared(self, fact: Fact, i: int, used: int) -> bool:
         """Tell whether a fact closes a list of guests, and so is said of all: `2 web 1c and 1 db 4c, debian 12`."""
@@ -259,7 +287,9 @@ class Reading:
     def _each_ahead(self, i: int) -> bool:
         return any(self.tag(k) == "EACH" for k in range(i, self.clause_end(i)))
 
-    def _bare(self, size: float) -> Fact:
+    def _bare(self, size: float, i: int) -> Fact:
+        from atlas.language.places import on_storage
+
         known = self.apply.said
         scope = self.scope if self.subjects or self.old else []
         if self.apply.changing and self.apply.correcting and self.subjects:
@@ -268,7 +298,8 @@ class Reading:
         waits = any(f.field == "disk.data" and f.value[0] is None for f in self.pending)
         if waits or self.apply.sizeless(scope):
             return Fact("disk.fill", size)
-        return Fact("disk.any" if has else "memory", size)
+        stored = size >= GIB * GIB or on_storage(self, i + 1)  # nobody means a terabyte of memory
+        return Fact("disk.any" if has or stored else "memory", size)
 
     def state(self, fact: Fact, scope: list[int] | None = None) -> None:
         """Apply a fact to a scope, by default the present one; without any, it waits for its subject."""

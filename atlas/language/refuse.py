@@ -17,6 +17,12 @@ _QUOTES = re.compile(
     r"(?<!\w)'[^'\n]+'(?!\w)|^\s*>[^\n]*$",
     re.MULTILINE,
 )
+_REPORTED = re.compile(
+    r"(?:(?:the|this|a|our) )?(?:(?:e-?)?mail|ticket|note|message|comment|issue|log)\s+"
+    r"(?:says|said|reads|read|states)\s*:?\s*"
+    r"(?:\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|'[^'\n]*')",
+    re.IGNORECASE,
+)
 _ALSO_QUOTED = frozenset({"secret", "remote_code"})
 """What stays wrong in quotes: a password, and a command to run."""
 _DESTROYS = (
@@ -51,6 +57,7 @@ def readable(text: str, found: list[Finding]) -> str:
     """Return what of a message may be read for the draft: without what is refused, or nothing of it."""
     if any(f.code in _UNREADABLE or f.kind == "confirm" for f in found):
         return ""
+    text = _REPORTED.sub(" , ", text)
     codes = {f.code for f in found}
     for code, pattern, _ in _table()[0]:
         if code in codes:

@@ -27,7 +27,8 @@ _PLURALS = frozenset(
 _SINGULAR_S = frozenset(
     {"vps", "dns", "kubernetes", "k8s", "k3s", "nfs", "ops", "postgres", "jenkins", "windows", "alles"}
 )
-_ORDINAL = {"FIRST": 0, "SECOND": 1, "THIRD": 2, "LAST": -1}
+_ORDINAL = {"FIRST": 0, "SECOND": 1, "THIRD": 2, "FOURTH": 3, "FIFTH": 4, "LAST": -1}
+_NEW = frozenset({"new", "fresh", "nuova", "nuovo", "neue", "neuen", "neuer", "nueva", "nuevo", "nouvelle", "nouveau"})
 _HEADS = frozenset({"KIND", "NOUN", "ROLE", "SWV", "NODEWORD"})
 _ADJECTIVES = frozenset(
     {"DNS", "BACKUP", "GATEWAY", "STORAGE", "MOUNT", "CHECK", "NETWORK", "DATA", "USER", "POOL", "TEMPLATE", "SEARCH"}
@@ -179,6 +180,8 @@ def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
         stop += 3
     if subject.count is not None and stop < len(items) and items[stop].tag == "FEWER":
         subject.fewer, stop = True, stop + 1
+    if subject.definite and subject.count is None and stop < len(items) and items[stop].low in {"one", "ones"}:
+        stop += 1  # `the wordpress one`
     if stop < len(items) and items[stop].tag == "BIG":
         subject.big = items[stop].text
         stop += 1
@@ -247,6 +250,8 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             subject.old = subject.old or item.tag == "OLD"
         elif _collective(items, i):
             i += 1  # `a cluster of 3`
+        elif item.low in _NEW and (subject.indefinite or subject.definite):
+            pass  # `the new web server`
         elif item.tag not in {"OF", "FILL"} or not (subject.count or subject.some or subject.big or subject.indefinite):
             break
         i += 1
@@ -317,6 +322,8 @@ def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
     for item in after:
         if item.tag == "OSV" and subject.image is None:
             subject.image = item.value
+        elif item.tag in {"WORD", "NAME", "QUOTED"} and subject.names and not _may_follow(item, run[head], subject):
+            break
         elif item.tag in {"WORD", "NAME", "QUOTED"} and nouns and item.low not in _NOT_NAMES:
             subject.names.append(str(item.value) if item.tag == "QUOTED" else item.text)
         elif item.tag in _NAMESAKES and item is after[0]:
@@ -336,6 +343,12 @@ def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
             break
         used += 1
     return used
+
+
+def _may_follow(item: Item, noun: Item, subject: Subject) -> bool:
+    """Tell whether a word behind a name is a name too: several guests are meant, or it is numbered like one."""
+    many = (isinstance(subject.count, int) and subject.count > 1) or plural(noun)
+    return many or bool(re.search(r"[\d-]", item.text))
 
 
 def _by_its_software(noun: Item, item: Item, subject: Subject) -> bool:

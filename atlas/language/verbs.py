@@ -241,6 +241,10 @@ def _or(r: Reading, i: int) -> int:
     left, right = r.tag(i - 1), r.tag(i + 1)
     pairs = {
         ("OSV", "OSV"): "os",
+        ("OSV", "NUM"): "os",
+        ("OSV", "VERSION"): "os",
+        ("SWV", "NUM"): "version",
+        ("SWV", "VERSION"): "version",
         ("SWV", "SWV"): "software",
         ("SIZE", "SIZE"): "memory",
         ("NUM", "NUM"): "count",
@@ -252,8 +256,9 @@ def _or(r: Reading, i: int) -> int:
         ("DISK", "SIZE"): "disk",
     }
     field = pairs.get((left, right))
-    if left == "NUM" and right == "NUM" and r.tag(i + 2) == "CORES":
-        field = "cores"
+    before = {"VERSION": "version", "VLAN": "vlan", "DISK": "disk", "MEMORY": "memory", "CORES": "cores"}
+    if left == "NUM" and right == "NUM":
+        field = "cores" if r.tag(i + 2) == "CORES" else before.get(r.tag(i - 2), field)
     if field is None:
         return 1
     one, other = r.items[i - 1].text, r.items[i + 1].text
@@ -272,6 +277,9 @@ def _others(r: Reading, i: int) -> int:
     if (used := _elsewhere(r, i)) is not None:
         return used
     base = r.family or list(range(len(r.draft.guests)))
+    if not r.told and not r.subjects and r.old and 0 < len(r.draft.focus) < len(base):
+        meeting.narrow(r, [g for g in base if g not in r.draft.focus])  # those that the message before was not about
+        return 1
     rest = [g for g in base if g not in r.told and g not in r.scope] or [g for g in base if g not in r.told]
     if rest:
         meeting.narrow(r, rest)

@@ -74,7 +74,7 @@ def words() -> Words:
     fractions = {tuple(split(str(w))): float(n) for n, listed in data["fractions"].items() for w in listed}
     filler = frozenset(str(word) for word in data["filler"])
     long = {p[0] for p, entry in phrases.items() if len(p) == 1 and len(p[0]) >= 4 and entry[0] in _CORRECTED}
-    long |= {"create", "please", "deploy", "should"}
+    long |= {"create", "please", "deploy", "should", "virtual"}
     return Words(
         phrases,
         max(map(len, phrases)),

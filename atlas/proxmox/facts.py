@@ -64,14 +64,20 @@ class PveCluster:
         return True
 
     def addresses(self, kind: str, vmid: int) -> tuple[str, ...]:
-        """Return the addresses (without prefix) that a running guest reports; empty if it does not say."""
+        """Return the addresses (without prefix) that a running guest reports; empty if it does not say.
+
+        Raises:
+            ApiRefused: The token may not ask, which waiting does not change.
+        """
         row = self.row(vmid)
         if row is None:
             return ()
         tail = ("interfaces",) if kind == "container" else ("agent", "network-get-interfaces")
         try:
             answer = self.client.get(*place(row["node"], _kind(row), vmid), *tail)
-        except ApiRefused:
+        except ApiRefused as refused:
+            if refused.status == 403:
+                raise
             return ()  # not running, no agent, or the agent is not up yet: it does not say
         cards = answer.get("result", ()) if isinstance(answer, dict) else answer or ()
         return tuple(dict.fromkeys(a for card in cards for a in _reported(card)))

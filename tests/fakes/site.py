@@ -12,6 +12,7 @@ from fakes.ground import Ground
 from fakes.where import CLUSTER, lacking
 
 from atlas.configs.catalogue import images
+from atlas.errors import SpecError
 from atlas.events import Emitter, Event
 from atlas.generators.terraform import generate
 from atlas.generators.writer import write_bundle
@@ -87,7 +88,8 @@ class Site(Ground):
         if spec is not None:
             placed = {x.key: state.guests[x.vmid].node for x in held.values() if x.vmid in state.guests}
             nodes, faults = place(wanted, state, placed=placed, near={})
-            assert not faults, faults
+            if faults:
+                raise SpecError(faults)
             origins = {i.key: self._origin(i.guest, state, nodes[i.key]) for i in wanted}
             free, chance = self.cluster.vmid_free, random.Random(1)
             terms = Terms(name, self.vmids, self.profile.pools, nodes, origins, free, {}, chance)

@@ -126,7 +126,12 @@ def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> 
     if plan.action is Action.CREATE:
         told = {path: AttributeChange(path, None, value) for path, value in plan.after.items() if path in by_path}
     else:
-        told = {p: AttributeChange(p, b, a, _effect(p, plan, by_path.get(p), subject)) for p, b, a in shown}
+        kept = plan.action is Action.UPDATE
+        told = {
+            p: AttributeChange(p, b, a, _effect(p, plan, by_path.get(p), subject))
+            for p, b, a in shown
+            if not (kept and table.left(p, plan.kind, a))
+        }
     for path in sorted({*told, *by_path}, key=attributes.natural):
         if path in told:
             rows.append(told[path])

@@ -76,6 +76,17 @@ _REBOOTS: Final[Mapping[Kind, frozenset[str]]] = {
 }
 """What the provider takes a running guest down for although the change alone would not need it."""
 
+_LEFT: Final[Mapping[Kind, frozenset[str]]] = {
+    "vm": frozenset({"dns.search", "dns.servers", "efi", "efi.secure_boot", "efi.storage"}),
+    "container": frozenset(),
+}
+"""What the provider leaves on a guest although it says that it takes it away."""
+
+
+def left(path: str, kind: Kind, after: Value) -> bool:
+    """Tell whether the provider says that it takes a value away, and does not."""
+    return after is None and path in _LEFT[kind]
+
 
 def effect(path: str, kind: Kind, own: Effect, running: bool) -> Effect:
     """Return what changing a path does when the provider does it; `own` is what it does by itself."""

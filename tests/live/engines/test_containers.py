@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from fakes.site import Site, farm
+
+from atlas.errors import TerraformError
 
 
 def test_a_container_is_made_changed_and_deleted(site: Site) -> None:
     guest = {"name": "ct", "kind": "container"}
     features = {"features": {"nesting": True}, "swap": "256MiB"}
-    wanted = farm({**guest, **features, "mounts": [{"path": "/srv/data", "size": "1GiB"}]})
+    mounts = {"mounts": [{"path": "/srv/data", "size": "1GiB"}]}
+    wanted = farm({**guest, **features, **mounts})
     site.apply(wanted)
     (lease,) = site.store.leases("test", "farm")
     config = site.config(lease.vmid)
@@ -16,15 +22,36 @@ def test_a_container_is_made_changed_and_deleted(site: Site) -> None:
     assert config["ostype"] == "debian"
     assert site.running(lease.vmid)
     assert site.plan(wanted)[1].changes == ()
-    mounts = [{"path": "/srv/data", "size": "2GiB"}]
-    changed = farm({**guest, "memory": "2GiB", "disks": [{"size": "5GiB"}], "mounts": mounts})
+    changed = farm({**guest, "memory": "2GiB", "disks": [{"size": "5GiB"}], **mounts})
     site.apply(changed)
-    config = site.config(lease.vmid)
-    assert config["memory"] == 2048
-    assert ",size=5G" in config["rootfs"]
-    assert ",size=2G" in config["mp0"]
-    assert "features" not in config
+    found = site.cluster.guest(lease.vmid)
+    assert found is not None
+    shown = found.attributes
+    assert (shown["memory"], shown["swap"], shown["disks[0].size"]) == (2048, 512, 5120)
+    assert "features" not in shown
     assert site.running(lease.vmid)
     assert site.plan(changed)[1].changes == ()
     site.apply(None, "farm")
     assert lease.vmid not in site.vmids_there()
+
+
+def with_mount(size: str) -> dict[str, Any]:
+    """Return a stack of a container with a mount point."""
+    return farm({"name": "ct", "kind": "container", "mounts": [{"path": "/srv/data", "size": size}]})
+
+
+@pytest.mark.parametrize("engine", ["api"], indirect=True)
+def test_a_mount_grows_in_place(site: Site) -> None:
+    site.apply(with_mount("1GiB"))
+    site.apply(with_mount("2GiB"))
+    (lease,) = site.store.leases("test", "farm")
+    assert ",size=2G" in site.config(lease.vmid)["mp0"]
+    assert site.plan(with_mount("2GiB"))[1].changes == ()
+
+
+@pytest.mark.provider
+@pytest.mark.parametrize("engine", ["terraform"], indirect=True)
+def test_what_the_provider_can_only_replace_is_refused(site: Site) -> None:
+    site.apply(with_mount("1GiB"))
+    with pytest.raises(TerraformError, match=r"mount_point\.0\.size cannot be changed in place"):
+        site.plan(with_mount("2GiB"))

@@ -78,9 +78,10 @@ def specs(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         guest(chance, n, kinds[n], chance.randint(disks[n], 2) if kinds[n] == "vm" else 1) for n in range(1, GUESTS)
     ]
     for old in before:
-        for new in after:
-            if old["name"] == new["name"] and int(new["disks"][0]["size"][0]) < int(old["disks"][0]["size"][0]):
+        for new in (n for n in after if n["name"] == old["name"]):
+            if int(new["disks"][0]["size"][0]) < int(old["disks"][0]["size"][0]):
                 new["disks"][0]["size"] = old["disks"][0]["size"]
+            new["dns"] = {**old["dns"], **new["dns"]}  # the provider cannot take it away
     after[0] |= {"name": "renamed", "renamed_from": after[0]["name"]}
     return stack(before), stack(after)
 

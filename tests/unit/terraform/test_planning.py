@@ -108,6 +108,17 @@ def test_what_terraform_would_do_without_being_asked_is_refused() -> None:
         planned(work, row(["delete"], values(work), None))
 
 
+def test_what_the_provider_says_that_it_takes_away_and_leaves_is_refused() -> None:
+    made = stacks.made(stacks.work({"efi": {"storage": "shared-nfs"}}))
+    work = replace(made, instances=stacks.work({}).instances)
+    efi = [{"datastore_id": "shared-nfs", "pre_enrolled_keys": False}]
+    before, after = values(work, efi_disk=efi), values(work, efi_disk=[])
+    with pytest.raises(TerraformError, match=r"would not update web as wanted .*efi: True -> None"):
+        planned(work, row(["update"], before, after))
+    again = [change.action for change in planned(changed(image="debian-13"), row(["delete", "create"], before, after))]
+    assert again == [Action.REPLACE], "a guest that is made anew has nothing left"
+
+
 def test_what_terraform_leaves_out_is_refused() -> None:
     work = changed(memory="4GiB", tags=["new"])
     half = values(work, memory=[{"dedicated": 4096, "floating": 0}])

@@ -38,9 +38,9 @@ def first(pool: str) -> dict[str, Any]:
     """Return a VM in a pool, a container, and a VM from the bare template, as a spec."""
     common = {"node": "pve1", "disks": [{"size": "4GiB", **SHARED}]}
     common["networks"] = [{"bridge": "vmbr0", "address": "auto"}]
-    vm = {**common, "pool": pool, "machine": "q35", "memory": "1GiB"}
+    vm = {**common, "machine": "q35", "memory": "1GiB"}
     guests = [
-        {**vm, "name": "vm", "image": "debian-12"},
+        {**vm, "name": "vm", "image": "debian-12", "pool": pool},
         {**common, "name": "ct", "kind": "container", "image": "debian-12", "memory": "512MiB"},
         {**vm, "name": "bare", "template": BARE},
     ]
@@ -58,5 +58,6 @@ def second(pool: str) -> dict[str, Any]:
         "user": {"name": "admin"},
         "disks": [{"size": "5GiB", **SHARED}, {"size": "1GiB", **SHARED}],
     }
-    spec["guests"][1] |= {"memory": "768MiB", "pool": pool}
+    spec["guests"][1] |= {"memory": "768MiB"}
+    spec["guests"][2] |= {"pool": pool}
     return spec

@@ -28,6 +28,9 @@ _COUNTED = frozenset(
 )
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
 _BAD_UNIT = re.compile(r"[a-z]i?b|bits?|bytes?|[kpez][a-z]*bytes?|[a-z]bit|quintals?|pages?|blocks?")
+_VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
+_PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
+_COUNTED_NOUN = re.compile(r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance)\b", re.IGNORECASE)
 _SINGULAR = frozenset({"vm", "lxc", "ct", "container", "server", "host", "box", "machine", "instance", "guest"})
 _NAME_RANGE = re.compile(r"(.*?[a-z-])(\d+)-\1(\d+)")
 _ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
@@ -58,7 +61,7 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         names: Names of the draft's guests; they are never anything else.
     """
     table = words()
-    listed = _compounds(list(tokens(text, table.lexer)), table, names)
+    listed = _compounds(list(tokens(_COUNTED_NOUN.sub(r"\1 \2s", text), table.lexer)), table, names)
     items: list[Item] = []
     i = 0
     while i < len(listed):
@@ -85,6 +88,7 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
             and entries[-1] in last
             and all(e or p.isdigit() for e, p in zip(entries, parts, strict=True))
         )
+        known = known or (len(parts) == 2 and entries[0] in _VERBS and parts[1].lower() in _PRONOUNS)
         if token.kind != "WORD" or not known or token.low in names or before in {"NAMED", "KIND", "NOUN", "PREFIX"}:
             out.append(token)
             continue
@@ -169,7 +173,7 @@ def _numbered(word: str, table: Words) -> tuple[str, Any] | None:
     if entry and entry[0] == "OS" and (match[1] != "win" or len(match[2]) == 4):
         return "OSV", f"{entry[1]}-{match[2]}"
     if match[1] in {"net", "eth", "nic"}:
-        return "NICINDEX", int(float(match[2]))
+        return "NICINDEX", max(0, int(float(match[2])) - (match[1] == "nic"))  # NICs are numbered from 1
     if match[1] == "vlan":
         return "VLANNUM", int(float(match[2]))
     return ("VMBR", word) if match[1] == "vmbr" else None
@@ -191,7 +195,9 @@ def _value(token: Token, table: Words) -> tuple[str, Any]:
         case "VERSION":
             return "VERSION", text.lstrip("v")
         case "QUOTED":
-            return "QUOTED", token.text[1:-1]
+            return "QUOTED", token.text[1:-1].strip()
+        case "PCI":
+            return "GPUMODEL", token.text
         case "NAMES":
             return "NAMES", _names(token.text)
         case _:

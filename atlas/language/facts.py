@@ -185,6 +185,12 @@ def ports(items: Sequence[Item]) -> list[Fact]:
     return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
 
 
+def both_protocols(items: Sequence[Item]) -> list[Fact]:
+    """Read a port that is open for TCP and UDP."""
+    number = values(items, "NUM")[0]
+    return [Fact("open_ports", number, "add"), Fact("open_ports", f"{number}/udp", "add")]
+
+
 def clone(items: Sequence[Item]) -> list[Fact]:
     """Read the template of clones, and of which kind they are."""
     kind = next((i.tag.lower() for i in items if i.tag in {"FULL", "LINKED"}), None)
@@ -251,7 +257,7 @@ def feature(name: str, value: Any = True) -> Maker:
 
 def gpu(items: Sequence[Item]) -> list[Fact]:
     """Read a GPU, by its model where one is said."""
-    said = [i.text for i in items if i.tag not in {"A", "GPU"}]
+    said = [i.text for i in items if i.tag not in {"A", "GPU", "NOUN", "FILL"}]
     return [Fact("gpu", " ".join(said) or True)]
 
 

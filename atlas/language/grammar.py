@@ -19,6 +19,7 @@ _SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
 _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
+_BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
 _GROWS = "(MEMORY|CORES|(DATA|ROOT)? DISK)"
 
@@ -37,7 +38,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SIZE (MORE)? TO (A|FILL)* (DATA|ROOT)? DISK", relative.growth),
     ("SIZE (MORE)? TO (A|FILL)* MEMORY", relative.growth),
     # size
-    ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)? (TIMES|NUM) CORES", f.sockets),
+    ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)* (TIMES|NUM) CORES", f.sockets),
     ("NUM SOCKETS", f.said("cpu.sockets", "NUM")),
     ("(NUM|VERSION) (FILL)? CORES", lambda i: [Fact("cpu.cores", f.whole(i[0].value))]),
     (f"CORES {_IS}? NUM", f.said("cpu.cores", "NUM")),
@@ -53,7 +54,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"MEMORY {_IS}? (SIZE)", f.memory),
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
-    ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL)* PATH (READONLY)?", f.mount),
+    ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND)* PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD)? MOUNT (A|ON|AS)? PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
@@ -65,6 +66,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
     (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
+    ("SIZE (FOR|OF) (A|FILL)* (DATA|ROOT)? DISK", f.disks),
+    ("SIZE FOR (A|FILL)* MEMORY", f.memory),
+    ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
@@ -137,6 +141,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", f.services),
     ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", f.ports),
     (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", f.ports),
+    ("ONLY (PORT)? NUM (STARTING|FOR) (A|NETWORK)* ADDR", f.ports),
+    (f"(OPEN)? (PORT)? NUM (SLASH)? {_BOTH} (FILL)* (OPEN)?", f.both_protocols),
     ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", f.protocols),
     ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", f.protocols),
     (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", f.ports),
@@ -168,7 +174,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("CPUTYPE", f.cpu_type),
     ("(GPU)+ (A|FILL)? (GPUMODEL)+ (NUM|WORD)?", f.gpu),
     ("(GPU)+ (A|FILL)? (WORD) (NUM)?", f.gpu),
-    ("(A)? (GPUMODEL)+ (NUM)? (GPU)?", f.gpu),
+    ("(A|NOUN|FILL)* (GPUMODEL)+ (NUM)? (GPU)*", f.gpu),
     ("(A)? GPU", f.gpu),
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),

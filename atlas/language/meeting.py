@@ -11,7 +11,7 @@ from atlas.language.draft import Draft, DraftGuest, Finding
 from atlas.language.facts import Fact
 from atlas.language.scope import label
 from atlas.language.stack import called
-from atlas.language.subjects import Subject
+from atlas.language.subjects import Subject, sized
 
 if TYPE_CHECKING:
     from atlas.language.reading import Reading
@@ -45,14 +45,10 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if r.parens and _names_in_parens(r, subject):
         return True
     found = r.find(subject)
-    if found and _once_more(r, found, subject):
-        create(r, subject)  # `vm e9 and vm e9` is said of two, and cannot be
-        return True
-    if not found and r.subjects and _closes(r, subject, i):
-        apply_subject(r, subject, r.everyone())
-        return True
     if found:
         _meet_again(r, found, subject)
+        return True
+    if _meet_all(r, subject, i):
         return True
     if subject.ordinal is not None:
         return _meet_in_order(r, subject)
@@ -82,6 +78,23 @@ def _once_more(r: Reading, found: list[int], subject: Subject) -> bool:
     return bool(subject.kind and subject.names) and r.joinable and set(found) == set(r.latest) and found[0] >= r.old
 
 
+def _meet_all(r: Reading, subject: Subject, i: int) -> bool:
+    """Take words without a name or a role as said of all that are there; tell whether they were."""
+    if r.subjects and _closes(r, subject, i):
+        apply_subject(r, subject, r.everyone())
+        return True
+    if _recounts(r, subject):
+        r.scope, r.placed = scale(r, r.draft.focus or list(range(r.old)), subject.count), True
+        return True
+    return False
+
+
+def _recounts(r: Reading, subject: Subject) -> bool:
+    """Tell whether `actually three vms` says how many there should be of those that are there."""
+    plain = subject.kind and not subject.names and not subject.role and not subject.image and not subject.more
+    return bool(plain and r.old and r.apply.correcting and not r.adding and isinstance(subject.count, int))
+
+
 def _closes(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether `…, debian 12 vms` closes a list of guests that were named: it says what all of them are."""
     plain = subject.many and subject.kind and not subject.names and not subject.role and not subject.some
@@ -93,7 +106,9 @@ def _closes(r: Reading, subject: Subject, i: int) -> bool:
 def _meet_again(r: Reading, found: list[int], subject: Subject) -> None:
     """Go on with guests that are there: fewer of them, more of them, or these."""
     more = subject.more or r.more
-    if subject.fewer:
+    if _once_more(r, found, subject):
+        create(r, subject)  # `vm e9 and vm e9` is said of two, and cannot be
+    elif subject.fewer:
         refer(r, found, replace(subject, count=None))
         r.scope = scale(r, found, max(0, len(found) - (subject.count or 1)))
     elif more or (r.adding and subject.indefinite and not subject.names):
@@ -122,7 +137,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
     follows = r.tag(i + subject.length)
     begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
     if subject.by_software and subject.count is None:
-        return begins and follows == "CORESHORT" and not r.old
+        return begins and sized(r.items, i + subject.length) and not r.old
     if (r.old and not r.adding) or subject.words.lower() in _VAGUE:
         return False
     if subject.named:

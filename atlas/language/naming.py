@@ -114,10 +114,13 @@ def rename(r: Reading, i: int) -> int:
 def _names(r: Reading, at: int) -> tuple[list[str], int]:
     """Return the names listed at an item, and where they end."""
     names: list[str] = []
+    odd = False  # whether the first name is a number's word: `llamadas uno y dos`
     while at < len(r.items):
         tag = r.tag(at)
         # A word that comes first is a name whatever else it could mean: `called solo`.
-        taken = tag in _NAMES or r.items[at].guessed or ((not names or len(r.items[at].text) == 1) and _worded(r, at))
+        short = len(r.items[at].text) == 1
+        taken = tag in _NAMES or r.items[at].guessed or ((not names or short or odd) and _worded(r, at))
+        odd = not names and tag == "NUM" if not names else odd
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
             break
         names += [str(n) for n in values_of(r.items[at : at + 1])]
@@ -131,6 +134,7 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
             and (
                 r.tag(joint) in {"ROLE", "SWV"}
                 or (joint < len(r.items) and len(r.items[joint].text) == 1 and _worded(r, joint))
+                or (odd and joint < len(r.items) and r.items[joint].text.isalpha() and _worded(r, joint))
             )
         )
         if joint > at and listed and (r.tag(joint - 1) == "AND" or _lists(r, joint)):

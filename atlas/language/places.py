@@ -58,10 +58,13 @@ def on(r: Reading, i: int) -> int:
 
 def _on_network(r: Reading, i: int, at: int) -> int:
     """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
-    vague = r.tag(at) == "NODEWORD" and any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
-    if vague and r.tag(at + 1) not in {"WORD", "NAME", "COLON"}:
-        r.ask("node", f"Which node is {' '.join(x.text for x in r.items[i + 1 : at + 1])!r}?", r.scope)
-        return at + 1 - i
+    node = at
+    while r.tag(node) in {"BIG", "OLD"}:
+        node += 1
+    hint = node > at or any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
+    if r.tag(node) == "NODEWORD" and hint and r.tag(node + 1) not in {"WORD", "NAME", "COLON"}:
+        r.ask("node", f"Which node is {' '.join(x.text for x in r.items[i + 1 : node + 1])!r}?", r.scope)
+        return node + 1 - i
     named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
     if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
         return 0
@@ -133,7 +136,10 @@ def fast(r: Reading, i: int) -> int:
 
 def purpose(r: Reading, i: int) -> int:
     """Take `for k3s` as what a guest is for: its role, and nothing to install."""
-    subject = subject_at(r.items, i + 1, bare=True)
+    at = i + 1
+    while r.tag(at) == "FILL":
+        at += 1  # `for my builds`
+    subject = subject_at(r.items, at, bare=True)
     if subject is None or subject.count is not None or subject.kind or r.find(subject):
         return 0
     word = subject.role or (subject.names[0] if subject.names else "")
@@ -142,7 +148,7 @@ def purpose(r: Reading, i: int) -> int:
             r.draft.guests[g].role = word
     if subject.old:
         r.ask("target", f"Which guest is meant by {subject.words!r}? I know only what you say here.", r.scope)
-    return 1 + subject.length
+    return at - i + subject.length
 
 
 def tags(r: Reading, i: int) -> int:
@@ -166,7 +172,12 @@ def tags(r: Reading, i: int) -> int:
         joint = at
         while r.tag(joint) in {"COMMA", "AND"}:
             joint += 1
-        if joint == at or r.tag(joint) not in {"WORD", "ROLE", "NAME", "QUOTED"} or not _short(r, joint):
+        beside = joint == at and r.items[i].low in {"tags", "etichette", "etiquetas"}  # `tags logs infra`
+        if (
+            (joint == at and not beside)
+            or r.tag(joint) not in {"WORD", "ROLE", "NAME", "QUOTED"}
+            or not _short(r, joint)
+        ):
             break
         at = joint
     scope = r.ahead(at)

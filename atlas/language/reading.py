@@ -20,7 +20,8 @@ _STORAGE = re.compile(
     r"lvm|zfs|ceph|rbd|nfs|tank|pool|ssd|nvme|hdd|data|store|storage|local|san|iscsi|flash|disk|vol", re.IGNORECASE
 )
 _CORRECTS = re.compile(
-    r"\b(?:no wait|sorry|i mean|i meant|actually|rather|correction|scratch that|anzi|nein|pardon|better)\b"
+    r"\b(?:no wait|sorry|oops|i mean|i meant|actually|rather|correction|scratch that|make that|anzi|nein|pardon|better|"
+    r"doch|lieber|mejor|plutôt|finalement|finally)\b|(?<!\w)no,"
 )
 _NAMES = frozenset(
     {"WORD", "NAME", "ROLE", "QUOTED", "NAMES", "SWV", "NOUN", "GATEWAY", "STORAGE", "BACKUP", "DATA", "ROOT", "KIND"}
@@ -278,6 +279,8 @@ class Reading:
 
     def _shared(self, fact: Fact, i: int, used: int) -> bool:
         """Tell whether a fact closes a list of guests, and so is said of all: `2 web 1c and 1 db 4c, debian 12`."""
+        while self.tag(i - 1) in {"ROOT", "OSWORD", "FILL", "ON", "WITH", "RUNNING", "COLON", "A", "USER"}:
+            i, used = i - 1, used + 1
         alone = self.tag(i - 1) in {"COMMA", "STOP"} and self.tag(i + used) in {"", "COMMA", "STOP"}
         if not alone or fact.field not in _SHARED or len(self.subjects) < 2 or self.parens or self.family:
             return False
@@ -309,6 +312,8 @@ class Reading:
                 self.pending.append(fact)
                 return
             target = self._family_scope(fact)
+            if fact.field == "apart" and len(target) == 1:
+                target = self.everyone()  # nobody is apart alone
         else:
             self.scope = target
         self.apply.apply(fact, target, weak=self.weak and fact.op == "set")

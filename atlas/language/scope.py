@@ -26,6 +26,7 @@ class Applier:
         correcting: Whether later words correct earlier ones (`no, rather …`).
         growing: Whether sizes are added to what there is (`add 2 cores`).
         shrinking: Whether the verb makes things smaller.
+        disk_comes: Whether a disk that is spoken of is added to those there are (`add a disk of 100 GB`).
         base: The guest that relative wishes are reckoned from (`twice the memory of web`), by default each itself.
     """
 
@@ -34,6 +35,7 @@ class Applier:
     correcting: bool = False
     growing: bool = False
     shrinking: bool = False
+    disk_comes: bool = False
     base: DraftGuest | None = None
     nic: int = 0
     disks: list[int] | None = None
@@ -195,13 +197,14 @@ class Applier:
     def _disk(self, g: int, name: str, value: Any) -> None:
         disks = self.draft.guests[g].fields.setdefault("disks", [])
         had = len(disks) if not self._was_new(g) else 0
+        if self.disk_comes and name == "disk.any":
+            name, value = "disk.data", (value, None, 1)
         if name == "disk.fill":
             for disk in disks[1:]:
                 disk.setdefault("size", value)
             return
         if name == "disk.count":
-            while len(disks) < value:
-                disks.append({})
+            disks += [{} for _ in range(len(disks), min(value, 30))]
             return
         if not disks:
             disks.append({})

@@ -151,7 +151,8 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
         subject.names, stop, used = [], stop - 1, used - 1
     stop = _more_names(items, stop, subject, many=plural(run[heads[-1]]))
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
-    if only_software and not (determined or bare or (stop < len(items) and items[stop].tag in {"COLON", "CORESHORT"})):
+    heads_list = stop < len(items) and (items[stop].tag == "COLON" or sized(items, stop))
+    if only_software and not (determined or bare or heads_list):
         return None
     if only_software and items[i - 1].tag in {"WITH", "INSTALL"} and i > 0 and subject.count is None:
         return None
@@ -159,8 +160,10 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     named_only = only_software and subject.definite and subject.count is None and not subject.indefinite
     if _place(tags, run[heads[0]]) and (subject.count is None or subject.definite):
         return None
-    if stop < len(items) and items[stop].tag == "HEADING":
+    if stop < len(items) and items[stop].tag == "HEADING" and not (subject.count and plural(run[heads[0]])):
         return None
+    if stop < len(items) and items[stop].tag == "HEADING":
+        stop += 1  # `a 3-node etcd cluster`
     alone = not tags & {"KIND"} and not (tags & {"NOUN"} and len(run[:used]) > 1)
     subject.weak = named_only or (not determined and alone)
     subject.length = stop - i
@@ -182,6 +185,8 @@ def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
         subject.fewer, stop = True, stop + 1
     if subject.definite and subject.count is None and stop < len(items) and items[stop].low in {"one", "ones"}:
         stop += 1  # `the wordpress one`
+    if stop < len(items) and items[stop].low in {"pair", "trio", "duo"} and subject.count:
+        stop += 1  # `a 2-node haproxy pair`
     if stop < len(items) and items[stop].tag == "BIG":
         subject.big = items[stop].text
         stop += 1
@@ -205,8 +210,9 @@ def _collective(items: Sequence[Item], at: int) -> bool:
     }
 
 
-def _sized(items: Sequence[Item], at: int) -> bool:
+def sized(items: Sequence[Item], at: int) -> bool:
     """Tell whether sizes follow, which only guests have: `alpha (2c 4g)`."""
+    at += at < len(items) and items[at].tag == "FILL"
     at += at < len(items) and items[at].tag == "OPENP"
     tags = [item.tag for item in items[at : at + 2]]
     return tags[:1] == ["CORESHORT"] or tags == ["NUM", "CORES"]
@@ -337,12 +343,17 @@ def _describe(  # noqa: C901, PLR0912, PLR0915  one branch for each kind of word
             subject.role = item.text  # `due server web`
         elif item.tag == "SWV" and item is after[0] and _role_behind(run[head], subject):
             subject.role, subject.software, subject.by_software = item.text, item.value[0], True  # `tre nodi redis`
-        elif item.tag == "ROLE" and nouns and item is after[0] and len(after) == 1 and subject.count in {None, 1}:
+        elif item.tag == "ROLE" and item is after[0] and _alone(after, nouns) and subject.count in {None, 1}:
             subject.names.append(item.text)
         else:
             break
         used += 1
     return used
+
+
+def _alone(after: Sequence[Item], nouns: Sequence[int]) -> bool:
+    """Tell whether a word behind a noun has nothing but a system behind it: `vm db debian 12`."""
+    return bool(nouns) and all(item.tag == "OSV" for item in after[1:])
 
 
 def _may_follow(item: Item, noun: Item, subject: Subject) -> bool:
@@ -415,7 +426,7 @@ def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare
     subject.weak = item.tag != "NAME" and subject.count is None
     subject.named = bool(subject.names)
     follows = items[at + 1].tag if at + 1 < len(items) else ""
-    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text)) or _sized(items, at + 1)
+    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text)) or sized(items, at + 1)
     if not (likely or bare or follows == "COLON" or subject.count is not None):
         return None
     subject.length, subject.words = at + 1 - i, item.text

@@ -24,7 +24,7 @@ def _stop(r: Reading, i: int) -> int:
     if r.tag(i) == "STOP":
         r.adding = r.removing = r.more = False
         r.apply.changing, r.apply.disks = False, None
-        r.apply.growing = r.apply.shrinking = False
+        r.apply.growing = r.apply.shrinking = r.apply.disk_comes = False
         if r.weak:
             r.weak = False
     return 1
@@ -53,6 +53,12 @@ def _close_paren(r: Reading, _i: int) -> int:
 
 
 def _all(r: Reading, i: int) -> int:
+    some = r.items[i - 2].value if r.tag(i - 1) == "OF" and r.tag(i - 2) == "NUM" else 0
+    base = r.scope or r.everyone()
+    if r.items[i].low == "them" and 0 < some < len(base):
+        meeting.narrow(r, base[:some])  # `make two of them 8 GB`
+        r.count = None
+        return 1
     if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
         return 1
     follows = subject_at(r.items, i + 1, bare=True)
@@ -80,6 +86,7 @@ def _add(r: Reading, i: int) -> int:
     counted = r.tag(amount) == "NUM" and r.tag(amount + 1) == "CORES"
     sized = r.tag(amount) == "SIZE" and "MEMORY" in {r.tag(amount + 1), r.tag(amount + 2)}
     r.apply.growing = bool(r.old) and (counted or sized)  # `add 4 GB of memory`
+    r.apply.disk_comes = bool(r.old)
     at = i + 1 + (r.tag(i + 1) in {"A", "NUM"})
     at += r.tag(at) == "DATA"
     if r.tag(at) == "DISK" and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
@@ -138,7 +145,7 @@ def _who(r: Reading) -> str:
 
 
 def _change(r: Reading, i: int) -> int:
-    r.apply.changing, r.adding, r.apply.growing = True, False, False
+    r.apply.changing, r.adding, r.apply.growing, r.apply.disk_comes = True, False, False, False
     it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
     after = i + 3 + (2 if r.tag(i + 3) == "OF" and r.tag(i + 4) in {"ALL", "IT"} else 0)
     if it and r.tag(i + 2) == "NUM" and r.tag(after) in {"", "COMMA", "STOP"} and r.scope:
@@ -190,6 +197,10 @@ def _same(r: Reading, i: int) -> int:
             r.state(Fact("image", image))
         return 2
     ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
+    thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
+    if "OLD" in ahead and r.tag(i) == "SAME" and thing is not None:
+        r.ask(thing, f"Which {thing} do you mean? I know only what you say here.", r.scope)
+        return ahead.index("OLD") + 1
     if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
         r.ask(
             "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope
@@ -226,8 +237,13 @@ def _unsure(r: Reading, i: int) -> int:
         "SWV": "software",
         "STORAGE": "storage",
         "BRIDGE": "bridge",
+        "GPU": "gpu",
+        "PORT": "ports",
+        "TEMPLATE": "template",
+        "GATEWAY": "gateway",
+        "USER": "user",
     }
-    for k in (*range(i + 1, end), *range(begin, i)):
+    for k in (*range(i + 1, end), *range(i - 1, begin - 1, -1)):
         if r.tag(k) in fields:
             field = fields[r.tag(k)]
             if r.tag(k) == "VERSION" and r.items[k].value is not None:
@@ -239,6 +255,8 @@ def _unsure(r: Reading, i: int) -> int:
 
 def _or(r: Reading, i: int) -> int:
     left, right = r.tag(i - 1), r.tag(i + 1)
+    if right == "NO" and r.tag(i + 2) in {"", "COMMA", "STOP"}:
+        return _unsure(r, i)  # `with a gpu or maybe not`
     pairs = {
         ("OSV", "OSV"): "os",
         ("OSV", "NUM"): "os",

@@ -210,7 +210,7 @@ def _number(text: str) -> int | float:
 
 
 def _names(text: str) -> list[str]:
-    match = re.fullmatch(r"(.*?)[\[{]?(\d+)(?:\.\.+|-|:)(\d+)[\]}]?", text)
+    match = re.fullmatch(r"(.*?)[\[{]?(\d+)(?:\.\.+|-|:)(?:\1)?(\d+)[\]}]?", text)
     if match is None:
         return [text]
     first, last = int(match[2]), int(match[3])
@@ -233,8 +233,10 @@ def _joined(items: list[Item], table: Words) -> list[Item]:
             out.append(size[0])
             i += size[1]
             continue
-        if item.low == "bind" and tags[0] == "PATH":
+        if item.low == "bind" and tags[0] in {"PATH", "MOUNT"}:
             item = replace(item, tag="MOUNT")  # not the name server
+        if item.low == "router" and tags[0] == "ADDR" and "/" not in rest[0].text and out and out[-1].tag == "COMMA":
+            item = replace(item, tag="GATEWAY")
         if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags)):
             version = str(rest[skip - 1].value)
             if item.tag == "OS":

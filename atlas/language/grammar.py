@@ -55,7 +55,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
     ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND)* PATH (READONLY)?", f.mount),
-    ("PATH (HOSTWORD)? MOUNT (A|ON|AS)? PATH (READONLY)?", f.mount),
+    ("PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
@@ -70,6 +70,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SIZE FOR (A|FILL)* MEMORY", f.memory),
     ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
+    ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", f.disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
     # placement
@@ -78,7 +79,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("APART", f.fixed("apart", True)),
     ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
     (
-        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
+        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH|ANSWER)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
         f.fixed("apart", True),
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),

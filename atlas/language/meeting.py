@@ -59,7 +59,7 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         elif not r.subjects and r.draft.focus:
             r.scope, r.placed = list(r.draft.focus), True
         return True
-    plain = subject.kind and not subject.names and not subject.role and subject.count is None
+    plain = subject.kind and not subject.names and not subject.role and subject.count in {None, 1}
     if plain and r.apply.changing and r.old and not r.adding and r.scope:
         r.apply.apply(Fact("kind", subject.kind), r.scope)  # `make it a VM`
         return True
@@ -138,7 +138,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
     begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
     if subject.by_software and subject.count is None:
         return begins and sized(r.items, i + subject.length) and not r.old
-    if (r.old and not r.adding) or subject.words.lower() in _VAGUE:
+    if (r.old and not r.adding) or (subject.words.lower() in _VAGUE and follows != "ADDR"):
         return False
     if subject.named:
         return begins and (

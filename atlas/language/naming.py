@@ -68,7 +68,7 @@ def _before_names(r: Reading, at: int) -> bool:
     """Tell whether a word leads up to a name, rather than being one: `should be`, `it`, `the`."""
     if r.tag(at) == "COLON":
         return True
-    boundary = r.tag(at + 1) in {"", "AND", "COMMA", "STOP", "CLOSEP"}
+    boundary = r.tag(at + 1) in {"", "AND", "COMMA", "STOP", "CLOSEP", "OPENP", "WITH", "COLON"}
     if r.tag(at) in {"ALL", "IT", "A", "CHANGE"}:
         return not boundary
     return r.tag(at) == "FILL" and (r.items[at].low in _COPULAS) and not boundary
@@ -119,7 +119,9 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
         tag = r.tag(at)
         # A word that comes first is a name whatever else it could mean: `called solo`.
         short = len(r.items[at].text) == 1
-        taken = tag in _NAMES or r.items[at].guessed or ((not names or short or odd) and _worded(r, at))
+        taken = (
+            tag in _NAMES or r.items[at].guessed or (odd and tag == "NUM") or ((not names or short) and _worded(r, at))
+        )
         odd = not names and tag == "NUM" if not names else odd
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
             break
@@ -134,9 +136,9 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
             and (
                 r.tag(joint) in {"ROLE", "SWV"}
                 or (joint < len(r.items) and len(r.items[joint].text) == 1 and _worded(r, joint))
-                or (odd and joint < len(r.items) and r.items[joint].text.isalpha() and _worded(r, joint))
             )
         )
+        listed = listed or (odd and r.tag(joint) == "NUM" and r.items[joint].text.isalpha())
         if joint > at and listed and (r.tag(joint - 1) == "AND" or _lists(r, joint)):
             at = joint
         elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"} or not _beside(r, at, names[0]):

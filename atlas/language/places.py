@@ -68,7 +68,7 @@ def _on_network(r: Reading, i: int, at: int) -> int:
     named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
     if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
         return 0
-    if named > at and r.tag(at) not in _WORDS:
+    if named > at and r.tag(at) not in _WORDS | {"SOME"}:
         return 0
     if r.tag(named) == "VLAN" and not _numbered(r, named + 1):
         r.ask("vlan", f"Which number has the {' '.join(x.text for x in r.items[at : named + 1])}?", r.scope)

@@ -59,8 +59,9 @@ class Applier:
             return
         self.notes.append(fact.field)
         before = self.said.get((scope[0], f"bridge#{self.nic}")) if scope and fact.field == "bridge" else None
-        if before and before[0] != fact.value and not self.correcting:
-            self.nic += 1  # a second bridge is a second interface
+        full = before and scope and {"vlan", "address"} & set(self._network(scope[0]))
+        if before and (before[0] != fact.value or full) and not self.correcting:
+            self.nic += 1  # a second bridge is a second interface, and so is one more vlan on the same bridge
         if fact.field in {"addresses", "addresses.from", "vmid"} and fact.value != []:
             self._each(fact, scope)
             return

@@ -49,7 +49,7 @@ _ALIASES = {
     "control-plane": "control plane",
     "application": "app",
 }
-_NAME_ENDS = frozenset({"", "COMMA", "COLON", "STOP", "WITH", "OPENP"})
+_NAME_ENDS = frozenset({"", "COMMA", "COLON", "STOP", "WITH", "OPENP", "OSV"})
 _NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
 _NO_PLURAL = ("ss", "us", "is")
 _NOT_NAMES = frozenset({"up", "ready", "please"})
@@ -160,7 +160,8 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     named_only = only_software and subject.definite and subject.count is None and not subject.indefinite
     if _place(tags, run[heads[0]]) and (subject.count is None or subject.definite):
         return None
-    if stop < len(items) and items[stop].tag == "HEADING" and not (subject.count and plural(run[heads[0]])):
+    several = isinstance(subject.count, int) and subject.count > 1
+    if stop < len(items) and items[stop].tag == "HEADING" and not several:
         return None
     if stop < len(items) and items[stop].tag == "HEADING":
         stop += 1  # `a 3-node etcd cluster`
@@ -421,6 +422,8 @@ def _bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare
         subject.names = [str(item.value) if item.tag == "QUOTED" else item.text]
     else:
         return None
+    if item.tag == "WORD" and subject.count is not None and (subject.count > 20 or (i and items[i - 1].tag == "PORT")):
+        return None  # `port 443 freely`
     if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`
         subject.role, subject.names = item.text, []
     subject.weak = item.tag != "NAME" and subject.count is None

@@ -144,8 +144,18 @@ def _who(r: Reading) -> str:
     return label(r.draft.guests[r.scope[0]]) if r.scope else "it"
 
 
+_GIVES = frozenset({"give", "dai", "dagli", "dale", "gib", "donne"})
+
+
+def _ends(r: Reading, at: int) -> bool:
+    return r.tag(at) in {"", "COMMA", "STOP", "AND"}
+
+
 def _change(r: Reading, i: int) -> int:
     r.apply.changing, r.adding, r.apply.growing, r.apply.disk_comes = True, False, False, False
+    if r.items[i].low in _GIVES and r.tag(i + 1) in {"IT", "ALL"} and r.tag(i + 2) == "NUM" and _ends(r, i + 3):
+        r.state(Fact("memory", f"{r.items[i + 2].value}?"))  # `give it 256`
+        return 3
     it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
     after = i + 3 + (2 if r.tag(i + 3) == "OF" and r.tag(i + 4) in {"ALL", "IT"} else 0)
     if it and r.tag(i + 2) == "NUM" and r.tag(after) in {"", "COMMA", "STOP"} and r.scope:
@@ -165,6 +175,10 @@ def _remove(r: Reading, i: int) -> int:
                 disks.pop()
                 r.apply.notes.append("disk")
         return at - i + 1 + (r.tag(at + 1) == "DISK")
+    if r.tag(at) == "NUM" and r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"}:
+        for g in sorted((r.scope or r.everyone())[-r.items[at].value :], reverse=True):
+            meeting.delete(r, g)  # `drop one of them`
+        return at + 3 - i
     subject = subject_at(r.items, i + 1, bare=True)
     if r.tag(at) in _PARTS and not (subject and r.tag(i + 1) == "A" and r.find(subject)):
         return 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from atlas.language import facts as f
 from atlas.language import relative
 from atlas.language.annotate import Item
-from atlas.language.facts import ANYWORD, NAMELIKE, Fact, Maker, values
+from atlas.language.facts import ANYWORD, NAMELIKE, Fact, Maker, last_text, values
 
 _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
 _IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
@@ -61,6 +61,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
+    ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
     # disks
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
@@ -114,7 +115,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("VLANNUM", f.said("vlan", "VLANNUM")),
     ("VLAN (OPENP|COLON|VMID|NUMBER|FILL|OF)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
     ("TAG NUM", f.said("vlan", "NUM")),
-    ("NO VLAN", f.fixed("vlan", None)),
+    ("(NO|REMOVE) (A|FILL)* VLAN", f.fixed("vlan", None)),
+    ("REMOVE (A|FILL)* GATEWAY", f.fixed("gateway", None)),
+    (f"REMOVE (A|FILL)* TAG {ANYWORD}", lambda i: [Fact("tags", last_text(i).lower(), "remove")]),
     ("(BRIDGE)? (COLON)? VMBR", lambda i: [Fact("bridge", i[-1].text)]),
     ("BRIDGE (COLON)? (WORD|NAME)", f.name("bridge")),
     ("NICINDEX", f.said("nic", "NICINDEX")),

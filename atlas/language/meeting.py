@@ -136,6 +136,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether a bare word is a guest of its own here."""
     follows = r.tag(i + subject.length)
     begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
+    begins = begins or (r.joinable and bool(r.subjects) and r.tag(i - 1) == "WORD" and subject.named)
     if subject.by_software and subject.count is None:
         return begins and sized(r.items, i + subject.length) and not r.old
     if (r.old and not r.adding) or (subject.words.lower() in _VAGUE and follows != "ADDR"):
@@ -159,6 +160,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
                 "SAME",
             }
             or (not r.subjects and bool(r.kind))
+            or (follows == "WORD" and all(re.search(r"\d", r.items[k].text) for k in (i, i + subject.length)))
             or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT"})
             or r.tag(i - 1) == "AND"
             or follows == ""

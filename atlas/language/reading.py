@@ -206,6 +206,9 @@ class Reading:
         """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
         at = i + 1 + (self.tag(i + 1) == "HEADING")
         heading = self.tag(i) == "KIND" and plural(self.items[i]) and self.tag(i + 1) == "COLON" and not self.old
+        if heading and self.tag(i + 2) == "NUM" and self.tag(i + 3) in {"STOP", "COMMA", ""}:
+            meeting.create(self, Subject(count=self.items[i + 2].value, kind=self.items[i].value))  # `VMs: 2.`
+            return 3
         if heading and self.count is None and self.tag(i + 2) in {"WORD", "QUOTED"}:
             self.kind = self.items[i].value
             return 2

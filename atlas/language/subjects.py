@@ -186,6 +186,9 @@ def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
         subject.fewer, stop = True, stop + 1
     if subject.definite and subject.count is None and stop < len(items) and items[stop].low in {"one", "ones"}:
         stop += 1  # `the wordpress one`
+    of = [item.low for item in items[stop : stop + 1]] in (["di"], ["de"], ["d"])
+    if of and stop + 1 < len(items) and items[stop + 1].tag in {"ROLE", "SWV"} | _NAMESAKES and subject.count:
+        subject.role, stop = items[stop + 1].text, stop + 2  # `2 nodos de aplicación`
     if stop < len(items) and items[stop].low in {"pair", "trio", "duo"} and subject.count:
         stop += 1  # `a 2-node haproxy pair`
     if stop < len(items) and items[stop].tag == "BIG":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from atlas.language import meeting, naming, places, relative
 from atlas.language.draft import Finding
 from atlas.language.facts import Fact
@@ -62,12 +64,19 @@ def _all(r: Reading, i: int) -> int:
     if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
         return 1
     follows = subject_at(r.items, i + 1, bare=True)
-    if follows and (found := r.find(follows)):
-        r.scope = found
+    if follows and (found := r.find(follows) or _of_kind(r, follows)):
+        r.scope, r.weak = found, True
         return 1 + follows.length
     r.scope, r.family, r.told = r.everyone(), [], set()
     r.weak = bool(r.scope)
     return 1
+
+
+def _of_kind(r: Reading, subject: Subject) -> list[int]:
+    """Return the guests that `all vms` or `all containers` means."""
+    if not subject.kind or subject.names or subject.role or subject.image or subject.count is not None:
+        return []
+    return [g for g in r.everyone() if r.draft.guests[g].fields.get("kind", "vm") == subject.kind]
 
 
 def _each(r: Reading, i: int) -> int:
@@ -99,7 +108,7 @@ def _more(r: Reading, i: int) -> int:
     at = i + 1 + (r.tag(i + 1) == "NUM")
     if (
         r.draft.guests
-        and r.tag(at) in {"", "COMMA", "STOP"}
+        and r.tag(at + (r.tag(at) == "FILL")) in {"", "COMMA", "STOP"}
         and r.tag(i - 1) in {"", "ADD", "NUM", "AND", "A", "COMMA"}
     ):
         found = r.scope or list(range(len(r.draft.guests)))
@@ -210,6 +219,12 @@ def _same(r: Reading, i: int) -> int:
         if image:
             r.state(Fact("image", image))
         return 2
+    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP"}:
+        for field in ("cpu", "memory", "disks", "image"):  # `a1 with 2 cores, a2 with the same`
+            if field in (like := r.draft.guests[before[0]].fields):
+                for g in r.scope:
+                    r.draft.guests[g].fields.setdefault(field, deepcopy(like[field]))
+        return 1
     ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
     thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
     if "OLD" in ahead and r.tag(i) == "SAME" and thing is not None:

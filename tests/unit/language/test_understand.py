@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from atlas.language.draft import Draft
 from atlas.language.known import Known
+from atlas.language.refuse import refusals
 from atlas.language.understand import understand
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text(encoding="utf-8"))
@@ -146,3 +147,20 @@ def test_quotes_make_neither_a_password_nor_a_command_harmless(said: str) -> Non
     draft = hear(said)
     assert [f.kind for f in draft.findings] == ["refuse"]
     assert "hunter2" not in draft.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "move web1 to pve2 and restart it",
+        "change the node to pve2",
+        "edit the vm on pve1: 4 cores",
+        "no password login, ssh key only",
+        "the password policy is 12 chars",
+        "fetch server and bash runner vms, 2c 2g",
+        "move everything to pve3",
+        "running nginx on web1, removed apache",
+    ],
+)
+def test_what_only_sounds_unsafe_is_not_refused(said: str) -> None:
+    assert refusals(said) == []

@@ -11,7 +11,7 @@ from atlas.errors import ApiRefused, TaskFailed, TaskTimeout
 from atlas.events import Emitter, EventType
 from atlas.proxmox.client import Client
 
-FIRST_POLL, LAST_POLL = 0.05, 1.0
+FIRST_POLL, LAST_POLL = 0.04, 1.0
 LOG_SECONDS = 1.5  # how often a running task's log is looked at for its percentage
 PATIENCE = 3600.0
 SKEW = 600  # seconds by which our clock and a node's may differ
@@ -41,7 +41,7 @@ def wait(client: Client, upid: str, emit: Emitter, guest: str | None = None, *, 
             logged = time.monotonic()
             if (percent := _percent(client, upid)) is not None:
                 emit(EventType.TASK, guest, upid=upid, kind=kind, status="running", percent=percent)
-        time.sleep(min(max(FIRST_POLL, passed * 0.06), LAST_POLL))
+        time.sleep(min(max(FIRST_POLL, passed * 0.03), LAST_POLL))
     emit(EventType.TASK, guest, upid=upid, kind=kind, status=exitstatus, percent=100 if good(exitstatus) else None)
     if not good(exitstatus):
         lines = log(client, upid)[-10:]

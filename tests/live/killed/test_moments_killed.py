@@ -22,14 +22,14 @@ pytestmark = pytest.mark.slow
 
 VICTIMS = {"api": ("atlas",), "terraform": ("atlas", "terraform", "both")}
 KILLS = {"api": (3, 1.2), "terraform": (1, 2.5)}  # how often in a run, and how many seconds after it began at most
-SEEDS = {"api": 6, "terraform": 12}  # every victim at a creation, at changes, at a destroy
+SEEDS = 20  # each victim at creations, at changes and at destroys
 
 
 def seeds() -> list[Any]:
     """Return engines and seeds; `ATLAS_KILL_SEEDS` says how many of each."""
     marks = {"api": [], "terraform": [pytest.mark.provider]}
-    counts = {name: int(os.environ.get("ATLAS_KILL_SEEDS", usual)) for name, usual in SEEDS.items()}
-    return [pytest.param(name, seed, marks=marks[name]) for name, count in counts.items() for seed in range(count)]
+    count = range(int(os.environ.get("ATLAS_KILL_SEEDS", SEEDS)))
+    return [pytest.param(name, seed, marks=marks[name]) for name in VICTIMS for seed in count]
 
 
 @pytest.mark.parametrize(("engine", "seed"), seeds(), indirect=["engine"])

@@ -117,6 +117,8 @@ def _lease(instance: Instance, before: Lease | None, taken: _Taken, terms: Terms
     addresses, gateways, macs = [], [], []
     for i, network in enumerate(guest.networks):
         had = before.addresses[i] if before and i < len(before.addresses) else None
+        if had is not None and before and not before.made and had.partition("/")[0] in taken.seen:
+            had = None  # somebody took it while it was only reserved
         address, gateway = _address(instance, i, network, had, taken, terms)
         addresses.append(address)
         gateways.append(gateway)

@@ -50,8 +50,13 @@ class Cluster(Protocol):
 
     name: str
 
-    def look(self, vmids: Iterable[int] = ()) -> State:
-        """Return the state; the guests with these VMIDs, and all templates, are read in full."""
+    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False) -> State:
+        """Return the state; the guests with these VMIDs, and all templates, are read in full.
+
+        Args:
+            vmids: The guests.
+            neighbours: Whether the configuration of all others is read too, which tells their addresses.
+        """
 
     def vmid_free(self, vmid: int) -> bool:
         """Tell whether nobody has this VMID, guests that the token does not see included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from atlas.errors import ApiRefused
@@ -31,8 +32,13 @@ class PveCluster:
         self.name = name
         self.client = client
 
-    def look(self, vmids: Iterable[int] = ()) -> State:
-        """Return the state; the guests with these VMIDs, and all templates, are read in full."""
+    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False) -> State:
+        """Return the state; the guests with these VMIDs, and all templates, are read in full.
+
+        Args:
+            vmids: The guests.
+            neighbours: Whether the configuration of all others is read too, which tells their addresses; a call each.
+        """
         wanted = set(vmids)
         version, status, resources = _parallel(
             lambda path: self.client.get(*path), [("version",), ("cluster", "status"), ("cluster", "resources")]
@@ -40,7 +46,8 @@ class PveCluster:
         rows = [r for r in resources if r.get("type") in ("qemu", "lxc")]
         full = [r for r in rows if int(r["vmid"]) in wanted or words.flag(r.get("template", 0))]
         read = _parallel(lambda row: self.guest(int(row["vmid"]), row, snapshots=True), full)
-        guests = {int(r["vmid"]): _brief(r) for r in rows} | {g.vmid: g for g in read if g is not None}
+        others = _parallel(self._neighbour if neighbours else _brief, [r for r in rows if r not in full])
+        guests = {g.vmid: g for g in [*others, *read] if g is not None}
         storages = tuple(_storage(r) for r in resources if r.get("type") == "storage")
         nodes = _parallel(self._node, [r for r in resources if r.get("type") == "node"])
         archives = _parallel(self._archives, _libraries(storages))
@@ -130,6 +137,14 @@ class PveCluster:
             snapshots=tuple(s["name"] for s in taken if s.get("name") != "current"),
             digest=config.get("digest"),
         )
+
+    def _neighbour(self, row: Mapping[str, Any]) -> Observed:
+        brief = _brief(row)
+        try:
+            config = self.client.get(*place(brief.node, brief.kind, brief.vmid), "config")
+        except ApiRefused:
+            return brief  # it left, or the token may not read it
+        return replace(brief, config=config, attributes=words.attributes(config, brief.kind))
 
     def _node(self, row: Mapping[str, Any]) -> Node:
         name, online = str(row["node"]), row.get("status") == "online"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,21 @@ def plan(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto")
 
     Raises:
         SpecError: The spec has faults.
+        Held: Another process works on the stack.
         AtlasError: The cluster or the engine could not be asked.
     """
-    chosen = choose_engine(site, stack.metadata.name, engine, emit)
-    work = prepare(site, stack, emit)
-    return _plan(site, work, chosen, emit, stack.model_dump(mode="json", exclude_unset=True))
+    with _held(site, stack.metadata.name):
+        chosen = choose_engine(site, stack.metadata.name, engine, emit)
+        work = prepare(site, stack, emit)
+        return _plan(site, work, chosen, emit, stack.model_dump(mode="json", exclude_unset=True))
 
 
 def generate(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto") -> tuple[Path, Mapping[str, str]]:
     """Write a spec's bundle and return its folder and files; nothing is planned."""
-    work = prepare(site, stack, emit)
-    choose_engine(site, stack.metadata.name, engine, emit)
-    return _bundle(site, work, emit)
+    with _held(site, stack.metadata.name):
+        work = prepare(site, stack, emit)
+        choose_engine(site, stack.metadata.name, engine, emit)
+        return _bundle(site, work, emit)
 
 
 def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "auto") -> Plan:
@@ -51,15 +55,23 @@ def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "a
 
     Raises:
         NotFound: There is no such stack on this cluster.
+        Held: Another process works on the stack.
     """
     if not site.store.leases(site.profile.name, name):
         known = sorted(str(s["stack"]) for s in site.store.stacks(site.profile.name))
         raise NotFound(
             f"there is no stack {name!r} on cluster {site.profile.name!r}", f"stacks: {', '.join(known) or 'none'}"
         )
-    chosen = choose_engine(site, name, engine, emit)
-    spec: Mapping[str, Any] = next((s["spec"] for s in site.store.stacks(site.profile.name) if s["stack"] == name), {})
-    return _plan(site, prepare_destroy(site, name), chosen, emit, spec)
+    with _held(site, name):
+        chosen = choose_engine(site, name, engine, emit)
+        stacks = site.store.stacks(site.profile.name)
+        spec: Mapping[str, Any] = next((s["spec"] for s in stacks if s["stack"] == name), {})
+        return _plan(site, prepare_destroy(site, name), chosen, emit, spec)
+
+
+def _held(site: Site, stack: str) -> AbstractContextManager[None]:
+    """Hold the stack while its bundle is written: a run of it may be reading the one that was approved."""
+    return site.store.hold("stack", f"{site.profile.name}-{stack}")
 
 
 def choose_engine(site: Site, stack: str, said: EngineChoice, emit: Emitter) -> Engine:

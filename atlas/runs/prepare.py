@@ -69,7 +69,7 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     wanted = wanted_of(site, stack)
     name = stack.metadata.name
     before = site.store.leases(site.profile.name, name)
-    state = site.cluster.look(x.vmid for x in before)
+    state = site.cluster.look([x.vmid for x in before], neighbours=_needs_addresses(wanted, before))
     origins, faults = _origins(wanted, state, site.profile.images)
     found += faults
     old = {(x.group, x.index): x for x in before}
@@ -125,6 +125,14 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
         folder=site.folder(name),
         renames=former,
     )
+
+
+def _needs_addresses(wanted: Sequence[Instance], leases: Sequence[Lease]) -> bool:
+    """Tell whether a guest wants an address that it does not have yet: then it matters which ones others have."""
+    has = {address for x in leases if x.made for address in x.addresses}
+    made = {x.key for x in leases if x.made}
+    asked = {(i.key, n.address) for i in wanted for n in i.guest.networks if n.address not in {*has, "dhcp"}}
+    return any(address != "auto" or key not in made for key, address in asked)
 
 
 def wanted_of(site: Site, stack: Stack) -> tuple[Instance, ...]:

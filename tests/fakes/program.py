@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from atlas.events import EventType
+from atlas.events import Emitter, EventType
+from atlas.proxmox import tasks
 from atlas.proxmox.client import Client
 
 COMMAND = (sys.executable, "-m", "atlas")
@@ -121,6 +122,10 @@ class Api:
     def __init__(self, status: Mapping[str, Any]) -> None:
         self.status = dict(status)
         self.client = Client(status["url"], status["token"], ca_file=Path(status["ca_file"]))
+
+    def wait(self, upid: str) -> None:
+        """Wait until a task has ended well."""
+        tasks.wait(self.client, upid, Emitter())
 
     def rows(self) -> dict[int, dict[str, Any]]:
         """Return every guest's row by VMID, templates included."""

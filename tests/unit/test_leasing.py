@@ -68,6 +68,14 @@ def test_what_others_have_is_not_chosen() -> None:
     assert (found["a"].vmid, found["a"].addresses) == (103, ("10.42.0.4/28",))
 
 
+def test_an_address_that_was_only_reserved_is_given_up_when_somebody_took_it() -> None:
+    before = tuple(leases({"name": "a"}).values())
+    taker = Observed(500, "vm", "y", "n1", attributes={"networks[0].address": before[0].addresses[0]})
+    assert leases({"name": "a"}, existing=before, there=(taker,))["a"].addresses == ("10.42.0.3/28",)
+    made = (replace(before[0], made=True, uuid="u"),)
+    assert leases({"name": "a"}, existing=made, there=(taker,))["a"].addresses == before[0].addresses
+
+
 def test_a_guest_keeps_what_it_has() -> None:
     before = leases({"name": "a"}, {"name": "b"})
     again = leases({"name": "b"}, {"name": "a"}, {"name": "c"}, existing=tuple(before.values()))

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from atlas.language.draft import Draft, DraftGuest, Finding
-from atlas.language.scope import label
+from atlas.language.draft import Draft, DraftGuest, Finding, label
 from atlas.units import GIB
 
 _VM_ONLY = {

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atlas.diagnostics import Diagnostic
-from atlas.language.draft import Draft, DraftGuest
-from atlas.language.scope import label
+from atlas.language.draft import Draft, DraftGuest, label
 from atlas.language.stack import PREFIX, PREFIX6
 from atlas.units import format_size
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atlas.units import format_size
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -88,3 +90,15 @@ class Draft(_Part):
     def complete(self) -> bool:
         """Whether it can be planned: there are guests, nothing is asked and nothing stands in the way."""
         return bool(self.guests) and not self.questions and not [f for f in self.findings if f.kind != "note"]
+
+
+def label(guest: DraftGuest) -> str:
+    """Return what a person calls a guest."""
+    return guest.name or guest.prefix or guest.role or "the guest"
+
+
+def shown(value: Any) -> str:
+    """Return a value in words."""
+    if isinstance(value, float):
+        return format_size(int(value))
+    return str(value)

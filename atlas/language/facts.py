@@ -1,13 +1,12 @@
-"""The grammar of facts: patterns over concepts, and the field of the spec that each one sets."""
+"""Facts: what is said about guests, and the makers of those about sizes, disks, software and what is switched on."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from atlas.language.annotate import Item
+from atlas.language.items import Item
 
 Op = Literal["set", "add", "remove", "times", "grow"]
 
@@ -93,104 +92,6 @@ def mount(items: Sequence[Item]) -> list[Fact]:
     return [Fact("mounts", {"path": paths[0], "size": size[0] if size else None, **read_only}, "add")]
 
 
-def between(first_: str, last: str) -> list[str]:
-    """Return the addresses from the first to the last, whose leading parts may be left out."""
-    head, _, tail = first_.partition("/")[0].rpartition(".")
-    end, _, prefix = last.lstrip(".").partition("/")
-    prefix = prefix or first_.partition("/")[2]
-    low, high = int(tail), int(end.rpartition(".")[2])
-    return [f"{head}.{n}{f'/{prefix}' if prefix else ''}" for n in range(low, min(high, low + 255) + 1)]
-
-
-def written_out(address: str) -> list[str]:
-    """Return the addresses of a token such as `10.0.0.31-33/24`, or the one that it is."""
-    match = re.fullmatch(r"([\d.]+)\s?[-\u2013]\s?([\d.]+)(/\d+)?", address)
-    return between(match[1], match[2] + (match[3] or "")) if match else [address]
-
-
-def address_range(items: Sequence[Item]) -> list[Fact]:
-    """Read addresses from the first to the last, of which only the end may be said."""
-    ends = [str(i.value) for i in items if i.tag in {"ADDR", "LASTPART", "NUM"}]
-    facts = [Fact("addresses", between(ends[0], ends[1]))]
-    return facts + [Fact("prefix", int(text[1:])) for text in values(items, "PREFIXLEN")]
-
-
-def addresses(items: Sequence[Item]) -> list[Fact]:
-    """Read addresses: listed, or the first of consecutive ones."""
-    tags = [i.tag for i in items]
-    found = [i for i in items if i.tag in {"ADDR", "LASTPART"}]
-    listed = list[str]()
-    for item in found:
-        if item.tag == "LASTPART" and listed:
-            head, _, prefix = listed[-1].partition("/")
-            near = f"{head.rpartition('.')[0]}{item.value}"
-            listed += written_out(near if "/" in near or not prefix else f"{near}/{prefix}")
-        else:
-            listed += written_out(str(item.value))
-    ends = {a.partition("/")[2] for a in listed} - {""}
-    if len(ends) == 1:
-        listed = [a if "/" in a else f"{a}/{next(iter(ends))}" for a in listed]
-    if len(listed) == 1 and _is_network(listed[0]) and "IP" not in tags:
-        return [Fact("subnet", listed[0])]
-    starts = {"STARTING", "FIRST", "ONWARDS"} & set(tags)
-    facts = [Fact("addresses.from", listed[0])] if starts else [Fact("addresses", listed)]
-    facts += [Fact("prefix", int(text[1:])) for text in values(items, "PREFIXLEN")]
-    return facts
-
-
-def _is_network(address: str) -> bool:
-    """Tell whether an address is that of a whole network, such as 10.8.0.0/24."""
-    from ipaddress import ip_interface
-
-    try:
-        whole = ip_interface(address)
-    except ValueError:
-        return False
-    return "/" in address and whole.network.num_addresses > 2 and whole.ip == whole.network.network_address
-
-
-def ends_only(items: Sequence[Item]) -> list[Fact]:
-    """Read addresses of which only the ends are said, the network being known: `.5 and .6`."""
-    return [Fact("addresses", [str(v) for v in values(items, "LASTPART")])]
-
-
-def gateway(items: Sequence[Item]) -> list[Fact]:
-    """Read a gateway, of which only the end may be said."""
-    return [Fact("gateway", str(items[-1].value).partition("/")[0])]
-
-
-def netmask(items: Sequence[Item]) -> list[Fact]:
-    """Read a netmask as a prefix length."""
-    from ipaddress import ip_network
-
-    try:
-        return [Fact("prefix", ip_network(f"0.0.0.0/{items[-1].value}").prefixlen)]
-    except ValueError:
-        return [Fact("invalid_ip", items[-1].value)]
-
-
-def subnet(items: Sequence[Item]) -> list[Fact]:
-    """Read the network that addresses are in."""
-    return [Fact("subnet", items[-1].value)]
-
-
-def ports(items: Sequence[Item]) -> list[Fact]:
-    """Read ports to open, with protocol and source."""
-    source = [str(v) for v in values(items, "ADDR")]
-    kind = "/udp" if values(items, "UDP") else ""
-    listed: list[Any] = [f"{n}{kind}" if kind else n for n in values(items, "NUM")]
-    listed += [
-        str(v).lower() if str(v).lower().endswith("udp") else int(str(v)[:-4]) for v in values(items, "PORTPROTO")
-    ]
-    return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
-
-
-def both_protocols(items: Sequence[Item]) -> list[Fact]:
-    """Read a port that is open for TCP and UDP."""
-    number = values(items, "NUM")[0]
-    return [Fact("open_ports", number, "add"), Fact("open_ports", f"{number}/udp", "add")]
-
-
 def clone(items: Sequence[Item]) -> list[Fact]:
     """Read the template of clones, and of which kind they are."""
     kind = next((i.tag.lower() for i in items if i.tag in {"FULL", "LINKED"}), None)
@@ -201,22 +102,6 @@ def replaced(items: Sequence[Item]) -> list[Fact]:
     """Read software that takes the place of other software."""
     old, new = (i for i in items if i.tag == "SWV")
     return [Fact("software", old.value[0], "remove"), *software([new])]
-
-
-def services(items: Sequence[Item]) -> list[Fact]:
-    """Read ports that are said by what listens there."""
-    return [Fact("open_ports", {"HTTP": 80, "HTTPS": 443}[i.tag], "add") for i in items if i.tag in {"HTTP", "HTTPS"}]
-
-
-def protocols(items: Sequence[Item]) -> list[Fact]:
-    """Read ports that each have a protocol: `udp 34197 and tcp 27015`."""
-    facts: list[Fact] = []
-    kind = ""
-    for item in items:
-        kind = "/udp" if item.tag == "UDP" else "" if item.tag == "PORT" and item.low == "tcp" else kind
-        if item.tag == "NUM":
-            facts.append(Fact("open_ports", f"{item.value}{kind}" if kind else item.value, "add"))
-    return facts
 
 
 def listed_software(items: Sequence[Item]) -> list[Fact]:

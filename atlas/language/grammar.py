@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from atlas.language import facts as f
+from atlas.language import netfacts as n
 from atlas.language import relative
-from atlas.language.annotate import Item
 from atlas.language.facts import ANYWORD, NAMELIKE, Fact, Maker, last_text, values
+from atlas.language.items import Item
 
 _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
 _IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
@@ -101,12 +102,12 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("VMID (COLON)? NUM (DASH|TO) NUM", lambda i: [Fact("vmid", list(range(i[-3].value, i[-1].value + 1)))]),
     # network
     ("NETWORK (COLON|FILL|IP)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
-    ("NETWORK (COLON|FILL|IP)? ADDR", f.subnet),
-    ("NETMASK (COLON|OF)? ADDR", f.netmask),
+    ("NETWORK (COLON|FILL|IP)? ADDR", n.subnet),
+    ("NETMASK (COLON|OF)? ADDR", n.netmask),
     ("NETMASK (COLON|OF)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("NO (A)? GATEWAY", f.fixed("gateway", None)),
     ("GATEWAY NO", f.fixed("gateway", None)),
-    (f"GATEWAY {_GW_IS}* (ADDR|LASTPART)", f.gateway),
+    (f"GATEWAY {_GW_IS}* (ADDR|LASTPART)", n.gateway),
     (f"DNS {_IS}? {_ADDRS}", lambda i: [Fact("dns", [str(v) for v in values(i, "ADDR")])]),
     (f"SEARCH {_IS}? (WORD|QUOTED|NAME|HTTP)", f.name("search")),
     (f"MTU {_IS}? NUM", f.said("mtu", "NUM")),
@@ -129,31 +130,31 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("DHCP", f.fixed("dhcp", True)),
     (
         "(STATIC|IP|COLON|A|STARTING|FILL IP)* ADDR (TO|DASH|A|AND STARTING) (ADDR|LASTPART|NUM) (PREFIXLEN)?",
-        f.address_range,
+        n.address_range,
     ),
-    ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", f.addresses),
-    ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", f.addresses),
-    ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", f.addresses),
-    ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", f.ports),
-    (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", f.addresses),
-    ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", f.ends_only),
+    ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", n.addresses),
+    ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", n.addresses),
+    ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", n.addresses),
+    ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", n.ports),
+    (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", n.addresses),
+    ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", n.ends_only),
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
-    ("(HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))* (FILL)* (OPEN|REACHABLE)", f.services),
-    ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", f.services),
-    ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", f.ports),
-    (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", f.ports),
-    ("ONLY (PORT)? NUM (STARTING|FOR) (A|NETWORK)* ADDR", f.ports),
-    (f"(OPEN)? (PORT)? NUM (SLASH)? {_BOTH} (FILL)* (OPEN)?", f.both_protocols),
-    ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", f.protocols),
-    ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", f.protocols),
-    (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", f.ports),
-    (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", f.ports),
-    ("(UDP)? PORT (COLON|UDP)* NUM (UDP)? (ONLY|FILL)* (STARTING|FOR) (ONLY|A|NETWORK)* ADDR", f.ports),
-    (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", f.ports),
-    ("(PORTPROTO) (FILL)* OPEN", f.ports),
+    ("(HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))* (FILL)* (OPEN|REACHABLE)", n.services),
+    ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", n.services),
+    ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", n.ports),
+    (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
+    ("ONLY (PORT)? NUM (STARTING|FOR) (A|NETWORK)* ADDR", n.ports),
+    (f"(OPEN)? (PORT)? NUM (SLASH)? {_BOTH} (FILL)* (OPEN)?", n.both_protocols),
+    ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", n.protocols),
+    ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", n.protocols),
+    (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", n.ports),
+    (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
+    ("(UDP)? PORT (COLON|UDP)* NUM (UDP)? (ONLY|FILL)* (STARTING|FOR) (ONLY|A|NETWORK)* ADDR", n.ports),
+    (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", n.ports),
+    ("(PORTPROTO) (FILL)* OPEN", n.ports),
     (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from atlas.language import meeting
+from atlas.language import groups
 from atlas.language.draft import Finding
-from atlas.language.reading import _NAMES, Reading, values_of
-from atlas.language.subjects import Subject, subject_at
+from atlas.language.nouns import Subject
+from atlas.language.reading import NAMES, Reading, values_of
+from atlas.language.subjects import subject_at
 
 _COPULAS = frozenset(
     {
@@ -48,11 +49,11 @@ def named(r: Reading, i: int) -> int:
         return end - i
     if r.tag(i - 1) == "NUM" and r.count is not None and len(names) in {1, r.count}:
         kind = r.draft.guests[-1].fields.get("kind") if r.subjects else None
-        meeting.create(r, Subject(count=r.count, names=names, kind=kind))  # `one called graf`
+        groups.create(r, Subject(count=r.count, names=names, kind=kind))  # `one called graf`
         r.count = None
         return end - i
     if not r.subjects and not r.old:
-        meeting.create(r, Subject(count=r.count, names=names))
+        groups.create(r, Subject(count=r.count, names=names))
         r.count = None
         return end - i
     last = r.subjects[-1] if r.subjects else r.scope
@@ -94,7 +95,7 @@ def rename(r: Reading, i: int) -> int:
     found = r.find(subject) if subject else []
     if subject and (found or subject.it):
         at += subject.length
-    elif r.tag(at) in _NAMES | {"IT", "ALL"}:
+    elif r.tag(at) in NAMES | {"IT", "ALL"}:
         found = r.scope if r.tag(at) in {"IT", "ALL"} else []
         at += 1
     found = found or r.scope
@@ -120,7 +121,7 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
         # A word that comes first is a name whatever else it could mean: `called solo`.
         short = len(r.items[at].text) == 1
         taken = (
-            tag in _NAMES or r.items[at].guessed or (odd and tag == "NUM") or ((not names or short) and _worded(r, at))
+            tag in NAMES or r.items[at].guessed or (odd and tag == "NUM") or ((not names or short) and _worded(r, at))
         )
         odd = not names and tag == "NUM" if not names else odd
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):

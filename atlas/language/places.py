@@ -1,20 +1,18 @@
-"""Where and what for: nodes and storages behind `on`, purposes behind `for`, tags, and what is to be checked."""
+"""Where and what for: nodes and storages behind `on`, purposes behind `for`, and tags."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
-from atlas.language import meeting
-from atlas.language.annotate import Item
+from atlas.language import groups, meeting
 from atlas.language.facts import Fact
-from atlas.language.reading import _NAMES, Reading, is_storage, values_of
-from atlas.language.subjects import plural, subject_at
+from atlas.language.nouns import plural
+from atlas.language.reading import NAMES, Reading, is_storage, values_of
+from atlas.language.subjects import subject_at
 
 _WORDS = frozenset({"WORD", "NAME", "ROLE", "KIND", "NOUN", "DATA", "STORAGE", "BACKUP", "QUOTED", "GATEWAY", "SWV"})
 _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
-_URL = re.compile(r"(?:(https?)://)?[^/:]*(?::(\d+))?(/.*)?")
 
 
 def on(r: Reading, i: int) -> int:
@@ -100,7 +98,7 @@ def _inside(r: Reading, i: int) -> int:
     subject = subject_at(r.items, i + 1, bare=False) if r.joinable and r.subjects else None
     if subject is None or not subject.kind or not subject.indefinite or subject.role or subject.names or subject.more:
         return 0
-    meeting.apply_subject(r, subject, r.scope)
+    groups.apply_subject(r, subject, r.scope)
     return 1 + subject.length
 
 
@@ -166,7 +164,7 @@ def tags(r: Reading, i: int) -> int:
     ):
         at += 1
     tags: list[str] = []
-    while r.tag(at) in _NAMES | {"FILL", "CHECK", "DNS", "HA", "DAILY", "OSV", "ONBOOT", "FAST"} and at < len(r.items):
+    while r.tag(at) in NAMES | {"FILL", "CHECK", "DNS", "HA", "DAILY", "OSV", "ONBOOT", "FAST"} and at < len(r.items):
         tags.append(values_of(r.items[at : at + 1])[0].lower())
         at += 1
         joint = at
@@ -186,96 +184,5 @@ def tags(r: Reading, i: int) -> int:
     return at - i if tags else 0
 
 
-def command(r: Reading, i: int) -> int:
-    """Take a command in backticks as a check, where the sentence speaks of checking or running."""
-    item = r.items[i]
-    begin = max((k for k in range(i) if r.tag(k) == "STOP"), default=-1) + 1
-    end = next((k for k in range(i, len(r.items)) if r.tag(k) == "STOP"), len(r.items))
-    asks = any(x.tag in {"CHECK", "RUNNING"} or x.low in {"run", "execute"} for x in r.items[begin:end])
-    if not item.text.startswith("`") or not asks or not (r.subjects or r.pending or r.old):
-        return 0
-    r.state(Fact("checks", {"command": str(item.value)}, "add"), r.ahead(i + 1))
-    return 1
-
-
 def _short(r: Reading, at: int) -> bool:
     return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}
-
-
-def check(r: Reading, i: int) -> int:
-    """Read what is to be checked: everything up to the end of the sentence, or the next thing to do."""
-    if r.tag(i) in {"PORT", "HTTP", "HTTPS"} and r.tag(i + 1) == "CHECK":
-        found = _checks([*r.items[i : i + 1], *r.items[i + 2 : r.clause_end(i + 1)]])
-        for check in found:
-            r.state(Fact("checks", check, "add"), r.ahead(i + 2))
-        return r.clause_end(i + 1) - i if found else 0  # `http check on port 8080`
-    end = i + 1
-    while end < len(r.items) and r.tag(end) not in {"STOP", "OPEN", "INSTALL", "CLOSEP", "ADD"}:
-        if r.tag(end) == "COMMA" and end > i + 2:
-            break
-        end += 1
-    if r.tag(i) in {"PORT", "HTTP", "HTTPS"}:
-        stop = next((k for k in range(i, end) if r.tag(k) == "ANSWER"), None)
-        if stop is None or any(r.tag(k) in {"COMMA", "AND"} for k in range(i, stop)):
-            return 0
-        end = max(end, stop + 1)
-    answer = next((k for k in range(i, end) if r.tag(k) == "ANSWER"), None)
-    if answer is not None and r.tag(answer + 1) in {"ON", "FOR"} and subject_at(r.items, answer + 2, bare=False):
-        end = answer + 1
-    windows: list[list[Item]] = [[]]
-    for item in r.items[i:end]:
-        if item.tag == "AND":
-            windows.append([])
-        else:
-            windows[-1].append(item)
-    checks = [check for window in windows for check in _checks(window)]
-    if not checks:
-        return 0
-    there = any(item.low in {"there", "lì", "dort", "allí", "là"} for item in r.items[i:end])
-    scope = None if there else r.ahead(i)
-    for check in checks:
-        r.state(Fact("checks", check, "add"), scope)
-    return end - i
-
-
-def _checks(window: list[Item]) -> list[dict[str, Any]]:
-    """Return what a run of words wants to be checked."""
-    tags = {item.tag for item in window}
-    checks: list[dict[str, Any]] = []
-    quoted = next((item for item in window if item.tag == "QUOTED"), None)
-    ports = [
-        item.value
-        for k, item in enumerate(window)
-        if item.tag == "NUM" and (k == 0 or window[k - 1].tag in {"PORT", "ON", "COLON", "AND"})
-    ]
-    url = next((item.text for item in window if item.tag == "URL"), None)
-    path = next((item.text for item in window if item.tag == "PATH"), None)
-    if quoted is not None and not tags & {"HTTP", "HTTPS"}:
-        checks.append({"command": str(quoted.value)})
-    elif url is not None:
-        match = _URL.fullmatch(url)
-        checks.append(
-            {
-                "http": {
-                    "scheme": match[1] or "http",
-                    **({"port": int(match[2])} if match[2] else {}),
-                    **({"path": match[3]} if match[3] else {}),
-                }
-            }
-            if match
-            else {}
-        )
-    elif tags & {"HTTP", "HTTPS"} or path is not None:
-        scheme = "https" if "HTTPS" in tags else "http"
-        checks.append(
-            {"http": {"scheme": scheme, **({"port": ports[0]} if ports else {}), **({"path": path} if path else {})}}
-        )
-    elif "SERVICE" in tags or ("RUNNING" in tags and tags & {"SWV", "WORD"}):
-        at = next((item for item in window if item.tag in {"SWV", "WORD", "NAME", "QUOTED"}), None)
-        if at is not None:
-            checks.append({"service": at.text.lower()})
-    elif ports and tags & {"PORT", "ANSWER", "REACH"}:
-        checks += [{"port": port} for port in ports]
-    elif "SWV" in tags:
-        checks += [{"service": item.text.lower()} for item in window if item.tag == "SWV"]
-    return checks

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from atlas.language.annotate import Item
 from atlas.language.draft import DraftGuest
 from atlas.language.facts import Fact
+from atlas.language.items import Item
 
 _FIELDS = {"MEMORY": "memory", "CORES": "cpu.cores", "DISK": "disk"}
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from atlas.diagnostics import Diagnostic, error, has_errors
+from atlas.language.addresses import counted
 from atlas.language.draft import Draft, DraftGuest
 from atlas.language.known import Known
-from atlas.language.scope import counted
-from atlas.language.subjects import role_word
+from atlas.language.nouns import role_word
 from atlas.spec import API_VERSION, Stack
 from atlas.units import format_size
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-from atlas.language import meeting
-from atlas.language.annotate import Item, annotate
+from atlas.language import walk
+from atlas.language.annotate import annotate
+from atlas.language.answers import DEFAULT, answer, choice, recounted
 from atlas.language.check import findings
-from atlas.language.draft import Draft, Question
-from atlas.language.facts import Fact
-from atlas.language.intents import Intent, read
+from atlas.language.disks import sizeless
+from atlas.language.draft import Draft, Question, label
 from atlas.language.known import Known
 from atlas.language.reading import Reading
 from atlas.language.refuse import readable, refusals
-from atlas.language.scope import label
 from atlas.language.stack import called
 
 SAYS = {
@@ -40,11 +39,6 @@ SAYS = {
 }
 """The fields whose mention answers a question."""
 
-_DEFAULT = re.compile(
-    r"(?:you (?:decide|choose|pick)|(?:the )?defaults?|default is fine|use (?:the )?defaults?|any(?:thing)?|whatever|"
-    r"i don'?t (?:care|mind)|skip(?: it)?|as you like|up to you|no matter|decidi tu|egal|da igual|peu importe)"
-)
-
 
 _RESTART = re.compile(
     r"\s*(?:please )?(?:start over|start again|start from scratch|reset|forget (?:all )?(?:that|everything)|new draft|"
@@ -66,11 +60,11 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     new.findings = [f for f in new.findings if f.kind == "error" and f.fields]
     refused = refusals(text)
     asked = new.questions[0] if new.questions else None
-    if asked is not None and _DEFAULT.fullmatch(text.strip().lower().rstrip(".!")):
+    if asked is not None and DEFAULT.fullmatch(text.strip().lower().rstrip(".!")):
         new.questions = new.questions[1:]
         new.notes = ["default"]
         return _settled(new, None)
-    if asked is not None and (chosen := _choice(text, asked)):
+    if asked is not None and (chosen := choice(text, asked)):
         text = chosen
     names = frozenset(n.lower() for g in new.guests for n in (g.name, g.prefix) if n)
     names |= frozenset(n for n in called(new) if "-" in n)
@@ -83,8 +77,8 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if asked is not None and asked.guests:
         reading.scope = [g for g in asked.guests if g < len(new.guests)]
         new.focus = list(reading.scope)
-    if not (asked and _answer(asked, items, reading)) and not _recounted(items, reading):
-        reading.run()
+    if not (asked and answer(asked, items, reading)) and not recounted(items, reading):
+        walk.run(reading)
     new.notes = list(dict.fromkeys(reading.apply.notes))
     new.unknown = reading.unknown
     new.findings += refused
@@ -113,7 +107,7 @@ def _settled(new: Draft, reading: Reading | None) -> Draft:
                 question.field in {"target", "what"} and question in reading.draft_questions and bool(new.notes)
             )
             done = done and not (question.field in reading.firm and question not in reading.draft_questions)
-            done = done and not (question.field == "disk" and reading.apply.sizeless(question.guests))
+            done = done and not (question.field == "disk" and sizeless(reading.apply, question.guests))
             conflict = any(f.code == "conflicting_values" for f in new.findings)
             if not done or (conflict and question not in reading.draft_questions and question.choices):
                 kept.append(question)
@@ -149,92 +143,3 @@ def _merged(questions: list[Question]) -> list[Question]:
 
 def _has_address(draft: Draft, g: int) -> bool:
     return any(n.get("address") not in {None, "auto"} for n in draft.guests[g].fields.get("networks", []))
-
-
-def _choice(text: str, asked: Question) -> str | None:
-    """Return the choice that an answer picks: by its place, by its words, or by a bare yes."""
-    if not asked.choices:
-        return None
-    plain = text.strip().lower().rstrip(".!")
-    places = (
-        r"(?:the )?(?:1st|first)(?: one)?|1|il primo|das erste",
-        r"(?:the )?(?:2nd|second)(?: one)?|2|il secondo|das zweite",
-    )
-    for choice, place in zip(asked.choices, places, strict=False):
-        if re.fullmatch(place, plain):
-            return choice
-    if read(text) is Intent.YES:
-        return asked.choices[0]
-    if plain in {"the last", "the last one", "the latter"}:
-        return asked.choices[-1]
-    return None
-
-
-def _answer(asked: Question, items: list[Item], reading: Reading) -> bool:
-    """Take a bare value as the answer to what was asked; tell whether it was one."""
-    plain = [i for i in items if i.tag not in {"FILL", "A", "STOP", "COMMA", "IT", "ON"}]
-    if len(plain) != 1:
-        return False
-    item, scope = plain[0], reading.scope
-    fact: Fact | None = None
-    if item.tag == "NUM":
-        number = item.value
-        if asked.field == "count":
-            base = asked.guests or list(range(len(reading.draft.guests)))
-            reading.old = len(reading.draft.guests)
-            reading.draft.focus = meeting.scale(reading, base, number)
-            return True
-        made = {
-            "cores": Fact("cpu.cores", number),
-            "memory": Fact("memory", f"{number}?"),
-            "vlan": Fact("vlan", number),
-            "disk": Fact("disk.any", float(number) * 1024),
-            "template": Fact("template", number),
-            "ports": Fact("open_ports", number, "add"),
-        }
-        fact = made.get(asked.field)
-    elif item.tag == "SIZE" and asked.field == "disk":
-        return _disk(asked, float(item.value), reading)
-    elif item.tag in {"WORD", "NAME", "QUOTED", "ROLE", "DATA"} and asked.field in {
-        "storage",
-        "node",
-        "bridge",
-        "template",
-        "user",
-    }:
-        name = {"user": "user.name"}.get(asked.field, asked.field)
-        fact = Fact(name, str(item.value) if item.tag == "QUOTED" else item.text)
-    if fact is None or not scope:
-        return False
-    reading.apply.apply(fact, scope)
-    return True
-
-
-_BESIDE_A_NUMBER = frozenset(
-    {"FILL", "ONLY", "CHANGE", "IT", "ALL", "COMMA", "STOP", "A", "OF", "TO", "LOTS", "SOME", "DASH", "INSTALL"}
-)
-
-
-def _recounted(items: list[Item], reading: Reading) -> bool:
-    """Take `actually only 3` as how many there should be; tell whether it was that."""
-    said = [i for i in items if i.tag not in _BESIDE_A_NUMBER]
-    only = len(said) == 1 and said[0].tag == "NUM" and len(items) > 1 and reading.old > 0
-    if only and said[0].value > 0:
-        group = reading.draft.focus or list(range(reading.old))
-        reading.draft.focus = meeting.scale(reading, list(group), said[0].value)
-        return True
-    return False
-
-
-def _disk(asked: Question, size: float, reading: Reading) -> bool:
-    """Fill the disk whose size was asked for: the first one that has none, behind the boot disk."""
-    for g in asked.guests:
-        disks = reading.draft.guests[g].fields.setdefault("disks", [])
-        empty = next((d for d in disks[1:] if "size" not in d), None)
-        if empty is not None:
-            empty["size"] = size
-            reading.apply.said[g, "disk.any"] = (size, ())
-            reading.apply.notes.append("disk.any")
-        else:
-            reading.apply.apply(Fact("disk.any", size), [g])
-    return bool(asked.guests)

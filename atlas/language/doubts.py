@@ -1,0 +1,134 @@
+"""Words that leave something open, and the question that each one raises."""
+
+from __future__ import annotations
+
+from atlas.language.draft import Finding, label
+from atlas.language.reading import Reading
+
+
+def elsewhere(r: Reading, i: int) -> int | None:
+    """Ask which one `another vlan` or `the other storage` is, where it is not said."""
+    fields = {
+        "VLAN": "vlan",
+        "BRIDGE": "bridge",
+        "NODEWORD": "node",
+        "STORAGE": "storage",
+        "IP": "ip",
+        "NETWORK": "vlan",
+    }
+    other = fields.get(r.tag(i + 1))
+    if other is None or r.tag(i + 2) in {"NUM", "ADDR", "WORD"}:
+        return None
+    r.ask(other, f"Which {other} do you mean?", r.scope)
+    return 2
+
+
+def who(r: Reading) -> str:
+    """Return what a person calls the guest that is spoken of."""
+    return label(r.draft.guests[r.scope[0]]) if r.scope else "it"
+
+
+def unsure(r: Reading, i: int) -> int:
+    """Ask for what somebody is not sure of."""
+    end = r.clause_end(i)
+    begin = max((k for k in range(i) if r.tag(k) in {"COMMA", "STOP"}), default=-1) + 1
+    fields = {
+        "VERSION": "version",
+        "OSV": "os",
+        "OSWORD": "os",
+        "SIZE": "memory",
+        "MEMORY": "memory",
+        "CORES": "cores",
+        "DISK": "disk",
+        "VLAN": "vlan",
+        "IP": "ip",
+        "NODEWORD": "node",
+        "SWV": "software",
+        "STORAGE": "storage",
+        "BRIDGE": "bridge",
+        "GPU": "gpu",
+        "PORT": "ports",
+        "TEMPLATE": "template",
+        "GATEWAY": "gateway",
+        "USER": "user",
+    }
+    for k in (*range(i + 1, end), *range(i - 1, begin - 1, -1)):
+        if r.tag(k) in fields:
+            field = fields[r.tag(k)]
+            if r.tag(k) == "VERSION" and r.items[k].value is not None:
+                continue
+            r.ask(field, f"Which {field} do you want?", r.scope, firm=True)
+            return 1
+    return 1
+
+
+def either(r: Reading, i: int) -> int:
+    """Ask which of two values it is: `debian or ubuntu`."""
+    left, right = r.tag(i - 1), r.tag(i + 1)
+    if right == "NO" and r.tag(i + 2) in {"", "COMMA", "STOP"}:
+        return unsure(r, i)  # `with a gpu or maybe not`
+    pairs = {
+        ("OSV", "OSV"): "os",
+        ("OSV", "NUM"): "os",
+        ("OSV", "VERSION"): "os",
+        ("SWV", "NUM"): "version",
+        ("SWV", "VERSION"): "version",
+        ("SWV", "SWV"): "software",
+        ("SIZE", "SIZE"): "memory",
+        ("NUM", "NUM"): "count",
+        ("KIND", "KIND"): "kind",
+        ("WORD", "WORD"): "node",
+        ("MEMORY", "SIZE"): "memory",
+        ("NUM", "SIZE"): "memory",
+        ("CORES", "NUM"): "cores",
+        ("DISK", "SIZE"): "disk",
+    }
+    field = pairs.get((left, right))
+    before = {"VERSION": "version", "VLAN": "vlan", "DISK": "disk", "MEMORY": "memory", "CORES": "cores"}
+    if left == "NUM" and right == "NUM":
+        field = "cores" if r.tag(i + 2) == "CORES" else before.get(r.tag(i - 2), field)
+    if field is None:
+        return 1
+    one, other = r.items[i - 1].text, r.items[i + 1].text
+    r.ask(field, f"Which {field}: {one} or {other}?", r.scope, (one, other), firm=True)
+    return 2
+
+
+def which_ports(r: Reading, i: int) -> int:
+    """Ask which ports are meant where none is said: `open some ports`."""
+    end = r.clause_end(i)
+    tags = [r.tag(k) for k in range(i + 1, end)]
+    if "PORT" not in tags or {"NUM", "PORTPROTO"} & {*tags, r.tag(end + 1)} or r.tag(i - 1) in {"NO", "PORT"}:
+        return 0
+    r.ask("ports", f"Which ports should be open on {who(r)}?", r.scope)
+    return end - i
+
+
+def bad_unit(r: Reading, i: int) -> int:
+    """Say that a unit is none."""
+    item = r.items[i]
+    text = f"{item.value!r} in {item.text!r} is no unit of size: MB, GB or TB"
+    r.draft.findings.append(Finding(kind="error", code="unknown_unit", text=text, fields=["memory", "disk.size"]))
+    at = i + 1
+    while r.tag(at) in {"OF", "MEMORY", "DISK"}:
+        at += 1
+    return at - i
+
+
+def lots(r: Reading, i: int) -> int:
+    """Ask how much `plenty of memory` is."""
+    at = i + 1 + (r.tag(i + 1) == "OF")
+    field = {"MEMORY": "memory", "CORES": "cores", "DISK": "disk"}.get(r.tag(at))
+    if field is None:
+        return 1
+    r.ask(field, f"How much {field} should {who(r)} have?", r.scope)
+    return at + 1 - i
+
+
+def which_key(r: Reading, i: int) -> int:
+    """Ask for the ssh key where none is pasted."""
+    if any(r.tag(k) == "KEY" for k in range(i, i + 4)):
+        return 0
+    if r.tag(i - 1) != "NO":
+        r.ask("ssh_key", "Which ssh key? Paste the public key.", r.scope)
+    return 1

@@ -1,0 +1,71 @@
+"""Items: the concepts that a text is made of, and the numbers and rows of names that words spell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from atlas.language.lexer import Token
+from atlas.language.words import Words
+from atlas.units import GIB
+
+MIB = {"MiB": 1, "GiB": GIB, "TiB": GIB * GIB}
+_ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A concept of the text: its tag, its value, its words as written, and whether they were misspelt."""
+
+    tag: str
+    value: Any
+    text: str
+    start: int
+    guessed: bool = False
+
+    @property
+    def low(self) -> str:
+        """The words in lower case."""
+        return self.text.lower()
+
+
+def token_value(token: Token, table: Words) -> tuple[str, Any]:
+    """Return the tag and the value of a token that is no word."""
+    text = token.low
+    match token.kind:
+        case "SIZE":
+            number, unit = re.fullmatch(r"(-?[\d.,]+)\s?(\D+)", text).groups()  # type: ignore[union-attr]  # its shape
+            return "SIZE", (float(number.replace(",", ".")) * MIB[table.units.get(unit, "TiB")])
+        case "NUM":
+            number = int(re.sub(r"\D+$", "", text))
+            return (_ORDINALS[number], None) if not text[-1].isdigit() and number in _ORDINALS else ("NUM", number)
+        case "CORESHORT":
+            return "CORESHORT", _number(text[:-1])
+        case "TIMES":
+            return "TIMES", int(re.sub(r"\D", "", text))
+        case "VERSION":
+            return "VERSION", text.lstrip("v")
+        case "QUOTED":
+            return "QUOTED", token.text[1:-1].strip()
+        case "PCI":
+            return "GPUMODEL", token.text
+        case "NAMES":
+            return "NAMES", numbered_names(token.text)
+        case _:
+            return token.kind, token.text
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value == int(value) else value
+
+
+def numbered_names(text: str) -> list[str]:
+    """Return the names that `web1..3` or `web[1-3]` spells."""
+    match = re.fullmatch(r"(.*?)[\[{]?(\d+)(?:\.\.+|-|:)(?:\1)?(\d+)[\]}]?", text)
+    if match is None:
+        return [text]
+    first, last = int(match[2]), int(match[3])
+    width = len(match[2]) if match[2].startswith("0") else 0
+    return [f"{match[1]}{n:0{width}d}" for n in range(first, min(last, first + 999) + 1)]

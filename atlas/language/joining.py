@@ -1,0 +1,105 @@
+"""Joining what only has a meaning together: numbers with units, systems and software with versions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from atlas.language.items import MIB, Item, numbered_names
+from atlas.language.words import Words, split
+
+_COUNTED = frozenset(
+    {"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC", "ROLE", "SW", "OS", "TIMES", "DATA"}
+)
+_BAD_UNIT = re.compile(r"[a-z]i?b|bits?|bytes?|[kpez][a-z]*bytes?|[a-z]bit|quintals?|pages?|blocks?")
+_SINGULAR = frozenset({"vm", "lxc", "ct", "container", "server", "host", "box", "machine", "instance", "guest"})
+
+
+def joined(items: list[Item], table: Words) -> list[Item]:
+    """Join what only has a meaning together: numbers with units, systems and software with versions."""
+    out: list[Item] = []
+    i = 0
+    while i < len(items):
+        item, rest = items[i], items[i + 1 : i + 4]
+        tags = [r.tag for r in rest] + ["", "", ""]
+        if (listed := _range_of_names(item, rest)) is not None:
+            out.append(Item("NAMES", listed, item.text, item.start))
+            i += 3
+            continue
+        if (size := _size_at(item, rest, tags, table)) is not None:
+            out.append(size[0])
+            i += size[1]
+            continue
+        if item.low == "bind" and tags[0] in {"PATH", "MOUNT"}:
+            item = replace(item, tag="MOUNT")  # not the name server
+        if item.low == "router" and tags[0] == "ADDR" and "/" not in rest[0].text and out and out[-1].tag == "COMMA":
+            item = replace(item, tag="GATEWAY")
+        if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags)):
+            version = str(rest[skip - 1].value)
+            if item.tag == "OS":
+                out.append(Item("OSV", f"{item.value}-{version}", item.text, item.start))
+            else:
+                out.append(Item("SWV", (item.value, version), item.text, item.start))
+            i += skip + 1
+            continue
+        if item.tag == "OS":
+            item = Item("OSV", item.value, item.text, item.start, item.guessed)
+        elif item.tag == "SW":
+            item = Item("SWV", (item.value, None), item.text, item.start, item.guessed)
+        elif item.tag == "UNIT":
+            item = Item("FILL", None, item.text, item.start)
+        out.append(item)
+        i += 1
+    return out
+
+
+def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tuple[Item, int] | None:
+    """Return the size that a number or a fraction begins, or what is no unit behind it, and how many items it takes."""
+    fraction = table.fractions.get(tuple(split(item.low)))
+    if fraction is not None:
+        skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
+        if tags[skip] == "UNIT":
+            return Item("SIZE", fraction * MIB[rest[skip].value], item.text, item.start), skip + 2
+    if item.tag != "NUM" or not rest:
+        return None
+    text = f"{item.text} {rest[0].text}"
+    if _is_bad_unit(rest, tags):
+        return Item("BADUNIT", rest[0].text, text, item.start), 2
+    if tags[0] == "UNIT":
+        return Item("SIZE", float(item.value) * MIB[rest[0].value], text, item.start), 2
+    return None
+
+
+def _is_bad_unit(rest: list[Item], tags: list[str]) -> bool:
+    """Tell whether a number's next word is no unit although it stands where one does: `16 quibbles of ram`."""
+    of = tags[1] == "OF" and tags[2] in {"MEMORY", "DISK", "STORAGE"}
+    sized = tags[0] == "WORD" and (tags[1] == "MEMORY" or of)
+    return sized or (tags[0] in {"WORD", "FILL"} and bool(_BAD_UNIT.fullmatch(rest[0].low)))
+
+
+def _range_of_names(item: Item, rest: list[Item]) -> list[str] | None:
+    """Return the names of `web1 to web4`; None where two words are no ends of a numbered row."""
+    if len(rest) < 2 or rest[0].tag not in {"TO", "DASH", "A"} or (rest[0].tag == "A" and rest[0].low != "a"):
+        return None
+    first, last = (re.fullmatch(r"([a-z][\w-]*?)(\d+)", x.low) for x in (item, rest[1]))
+    if not first or not last or first[1] != last[1] or int(first[2]) >= int(last[2]):
+        return None
+    return numbered_names(f"{first[1]}{first[2]}..{last[2]}")
+
+
+def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
+    """Return how far behind a system or software its version stands; 0 if there is none."""
+    if item.tag == "OS" and "-" in str(item.value):
+        return 0
+    at = 1 if tags[0] == "VERSION" and rest[0].text.lower() not in {"version", "release", "v"} else 0
+    for skip in (0, 1):
+        if skip and (not rest or rest[0].low not in {"version", "versione", "versión", "release", "v"}):
+            break
+        if tags[skip] == "VERSION" and isinstance(rest[skip].value, str):
+            return skip + 1
+        if tags[skip] == "NUM" and rest[skip].text.isdigit():
+            if item.tag == "OS":
+                return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
+            one = tags[skip + 1] in {"KIND", "NOUN"} and rest[skip + 1].low in _SINGULAR  # `redis 7 vm`
+            return skip + 1 if one or tags[skip + 1] not in _COUNTED else 0
+    return at

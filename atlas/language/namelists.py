@@ -1,0 +1,69 @@
+"""Names in a row behind a noun, such as `3 nodes k8s-1, k8s-2 and k8s-3`, and names that stand alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from atlas.language.items import Item
+from atlas.language.nouns import Subject, sized
+
+
+def told_apart(items: Sequence[Item], stop: int, subject: Subject) -> bool:
+    """Tell whether a name behind several guests is the first one's alone: `2 vms srv1 (…) and srv2 (…)`."""
+    if not isinstance(subject.count, int) or subject.count < 2 or len(subject.names) != 1:
+        return False
+    stem = stem_of(subject.names[0])
+    follows = items[stop].tag if stop < len(items) else ""
+    alike = (item for item in items[stop:] if item.tag in {"WORD", "NAME"} and item.low != subject.names[0].lower())
+    return bool(stem) and follows not in {"COMMA", "AND", "WORD"} and any(stem_of(item.text) == stem for item in alike)
+
+
+def stem_of(name: str) -> str:
+    """Return a numbered name without its number; nothing if it has none."""
+    return re.sub(r"(?<=[a-z])[-_]?\d+$|-[a-z]$", "", name.lower()) if re.search(r"\d$|-[a-z]$", name.lower()) else ""
+
+
+def more_names(items: Sequence[Item], at: int, subject: Subject, *, many: bool) -> int:
+    """Read on a list of names that a count or a plural announces: `3 nodes k8s-1, k8s-2 and k8s-3`."""
+    most = subject.count if isinstance(subject.count, int) else 1000 if many and subject.count is None else 0
+    stem = stem_of(subject.names[0]) if subject.names else ""
+    while subject.names and len(subject.names) < most:
+        joint = at
+        while joint < len(items) and items[joint].tag in {"COMMA", "AND"}:
+            joint += 1
+        if joint == at or joint >= len(items) or items[joint].tag not in {"WORD", "NAME", "QUOTED"}:
+            break
+        if subject.count is None and stem_of(items[joint].text) != stem and items[joint - 1].tag != "AND":
+            break
+        subject.names.append(str(items[joint].value) if items[joint].tag == "QUOTED" else items[joint].text)
+        at = joint + 1
+    last = [item.tag for item in items[at : at + 3]]
+    listed = len(subject.names) == most > 1 and last[:2] == ["AND", "WORD"] and last[2:] in ([], ["COMMA"], ["STOP"])
+    if listed and stem and stem_of(items[at + 1].text) == stem:  # one name more than guests
+        subject.names.append(items[at + 1].text)
+        at += 2
+    return at
+
+
+def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare: bool) -> Subject | None:
+    """Return the subject of a name or a word that stands alone."""
+    item = items[at]
+    if item.tag == "NAMES":
+        subject.names = list(item.value)
+    elif item.tag in {"NAME", "QUOTED"} or (item.tag == "WORD" and not item.guessed):
+        subject.names = [str(item.value) if item.tag == "QUOTED" else item.text]
+    else:
+        return None
+    if item.tag == "WORD" and subject.count is not None and (subject.count > 20 or (i and items[i - 1].tag == "PORT")):
+        return None  # `port 443 freely`
+    if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`
+        subject.role, subject.names = item.text, []
+    subject.weak = item.tag != "NAME" and subject.count is None
+    subject.named = bool(subject.names)
+    follows = items[at + 1].tag if at + 1 < len(items) else ""
+    likely = item.tag in {"NAME", "NAMES"} or bool(re.search(r"[\d-]", item.text)) or sized(items, at + 1)
+    if not (likely or bare or follows == "COLON" or subject.count is not None):
+        return None
+    subject.length, subject.words = at + 1 - i, item.text
+    return subject

@@ -1,0 +1,111 @@
+"""Nouns that stand for guests, compared in one form, and what a subject made of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas.language.facts import Fact
+from atlas.language.items import Item
+
+_PLURALS = frozenset(
+    {
+        "macchine",
+        "macchine virtuali",
+        "contenitori",
+        "istanze",
+        "maschinen",
+        "virtuelle maschinen",
+        "virtuellen maschinen",
+        "contenedores",
+        "bilanciatori",
+    }
+)
+_SINGULAR_S = frozenset(
+    {"vps", "dns", "kubernetes", "k8s", "k3s", "nfs", "ops", "postgres", "jenkins", "windows", "alles"}
+)
+HEADS = frozenset({"KIND", "NOUN", "ROLE", "SWV", "NODEWORD"})
+ALIASES = {
+    "database": "db",
+    "datenbank": "db",
+    "base de datos": "db",
+    "base de données": "db",
+    "web server": "web",
+    "webserver": "web",
+    "app server": "app",
+    "appserver": "app",
+    "load balancer": "lb",
+    "balancer": "lb",
+    "bilanciatore": "lb",
+    "bilanciatori": "lb",
+    "control-plane": "control plane",
+    "application": "app",
+}
+NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
+_NO_PLURAL = ("ss", "us", "is")
+
+
+@dataclass(slots=True)
+class Subject:
+    """What some words say of which guests are meant.
+
+    Args:
+        weak: Whether it is a bare word, which need not be a guest.
+        named: Whether it is a bare name.
+        many: Whether it is a plural without a number.
+    """
+
+    length: int = 0
+    count: Any = None
+    role: str = ""
+    names: list[str] = field(default_factory=list)
+    kind: str | None = None
+    image: str | None = None
+    software: str = ""
+    facts: list[Fact] = field(default_factory=list)
+    indefinite: bool = False
+    definite: bool = False
+    ordinal: int | None = None
+    it: bool = False
+    many: bool = False
+    some: bool = False
+    more: bool = False
+    fewer: bool = False
+    old: bool = False
+    big: str = ""
+    times: bool = False
+    weak: bool = False
+    named: bool = False
+    words: str = ""
+    by_software: bool = False
+
+
+def role_word(word: str) -> str:
+    """Return a role in the form that is compared: lower case, singular, one word for what means the same."""
+    low = word.lower()
+    if low in ALIASES:
+        return ALIASES[low]
+    if low.endswith("ies"):
+        low = low[:-3] + "y"
+    elif low.endswith(("xes", "ches", "shes")):
+        low = low[:-2]
+    elif low.endswith("s") and len(low) > 2 and not low.endswith(_NO_PLURAL) and low not in _SINGULAR_S:
+        low = low[:-1]
+    return ALIASES.get(low, low)
+
+
+def plural(item: Item) -> bool:
+    """Tell whether a word is a plural."""
+    low = item.low
+    return low in _PLURALS or (
+        low.endswith("s") and len(low) > 2 and low not in _SINGULAR_S and not low.endswith(_NO_PLURAL)
+    )
+
+
+def sized(items: Sequence[Item], at: int) -> bool:
+    """Tell whether sizes follow, which only guests have: `alpha (2c 4g)`."""
+    at += at < len(items) and items[at].tag == "FILL"
+    at += at < len(items) and items[at].tag == "OPENP"
+    tags = [item.tag for item in items[at : at + 2]]
+    return tags[:1] == ["CORESHORT"] or tags == ["NUM", "CORES"]

@@ -1,0 +1,71 @@
+"""Parts of a group that was only counted: its members told apart by names or by roles."""
+
+from __future__ import annotations
+
+from atlas.language.draft import Finding
+from atlas.language.groups import apply_subject, enter, narrow
+from atlas.language.nouns import Subject
+from atlas.language.reading import Reading
+
+
+def names_in_parens(r: Reading, subject: Subject) -> bool:
+    """Take names in brackets as those of the group before: `two vms (app1, app2)`."""
+    group = r.parens[-1]
+    free = [g for g in group if r.draft.guests[g].name is None]
+    names = subject.names or ([subject.role] if subject.weak and subject.role else [])
+    if not names or not free or subject.count is not None:
+        return False
+    chosen = []
+    for name, g in zip(names, free, strict=False):
+        r.draft.guests[g].name = name
+        chosen.append(g)
+    joined = r.scope + chosen if r.joinable and set(r.scope) < set(group) else chosen
+    r.scope, r.joinable = joined, True
+    return True
+
+
+def names_family(r: Reading, subject: Subject) -> bool:
+    """Tell whether names belong to guests that were only counted so far: `two vms, web1 on …`."""
+    if not subject.names or subject.kind or subject.count is not None or not r.subjects:
+        return False
+    group = r.family or r.subjects[-1]
+    free = [g for g in group if r.draft.guests[g].name is None and g >= r.old]
+    if len(group) < 2 or not free:
+        return False
+    r.family = group
+    chosen = []
+    for name, g in zip(subject.names, free, strict=False):
+        r.draft.guests[g].name = name
+        chosen.append(g)
+    narrow(r, chosen)
+    return True
+
+
+def by_role(r: Reading, subject: Subject, i: int) -> bool:
+    """Take `5 vms: 2 web and 3 db` as five guests told apart by their roles."""
+    counted = subject.count is not None or subject.indefinite
+    if not r.generic or not counted or not subject.role or subject.kind or r.tag(i - 1) == "WITH":
+        return False
+    count = subject.count if isinstance(subject.count, int) else 1
+    free = [g for g in r.generic if not r.draft.guests[g].role][:count]
+    if len(free) < count:
+        _mismatch(r)
+    for g in free:
+        r.draft.guests[g].role = subject.role
+    r.parted = True
+    if free:
+        enter(r, free)
+        apply_subject(r, subject, free)
+    return True
+
+
+def _mismatch(r: Reading) -> None:
+    text = f"{len(r.generic)} guests were asked for, and the parts do not add up to that"
+    if not any(f.code == "count_mismatch" for f in r.draft.findings):
+        r.draft.findings.append(Finding(kind="error", code="count_mismatch", text=text, fields=["count"]))
+
+
+def parts_left(r: Reading) -> None:
+    """Say so where guests that were told apart by role are fewer than were asked for."""
+    if r.parted and any(g < len(r.draft.guests) and not r.draft.guests[g].role for g in r.generic):
+        _mismatch(r)

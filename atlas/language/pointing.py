@@ -1,0 +1,124 @@
+"""Words that point at guests: all, each, the others, the same, the old one, and what stands in brackets."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from atlas.language import groups
+from atlas.language.doubts import elsewhere
+from atlas.language.facts import Fact
+from atlas.language.nouns import Subject
+from atlas.language.reading import Reading
+from atlas.language.subjects import subject_at
+
+
+def open_paren(r: Reading, _i: int) -> int:
+    """Go on with the last subject alone: what stands in brackets is said of it."""
+    r.parens.append(list(r.scope) if r.subjects else [])
+    if r.subjects and r.joinable:
+        r.scope = list(r.latest)  # what stands in brackets is said of the last subject alone
+    r.joinable = r.bracketed = False
+    return 1
+
+
+def close_paren(r: Reading, _i: int) -> int:
+    """Go back to whom was spoken of before the bracket."""
+    if r.parens:
+        group = r.parens.pop()
+        if group:
+            r.scope, r.wider = r.wider or group, []
+            r.joinable = r.bracketed = not r.family
+            r.told = r.told if r.family else set()
+    return 1
+
+
+def everyone(r: Reading, i: int) -> int:
+    """Take `all`, `both` and `two of them` as whom the rest is said of."""
+    some = r.items[i - 2].value if r.tag(i - 1) == "OF" and r.tag(i - 2) == "NUM" else 0
+    base = r.scope or r.everyone()
+    if r.items[i].low == "them" and 0 < some < len(base):
+        groups.narrow(r, base[:some])  # `make two of them 8 GB`
+        r.count = None
+        return 1
+    if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
+        return 1
+    follows = subject_at(r.items, i + 1, bare=True)
+    if follows and (found := r.find(follows) or _of_kind(r, follows)):
+        r.scope, r.weak = found, True
+        return 1 + follows.length
+    r.scope, r.family, r.told = r.everyone(), [], set()
+    r.weak = bool(r.scope)
+    return 1
+
+
+def _of_kind(r: Reading, subject: Subject) -> list[int]:
+    """Return the guests that `all vms` or `all containers` means."""
+    if not subject.kind or subject.names or subject.role or subject.image or subject.count is not None:
+        return []
+    return [g for g in r.everyone() if r.draft.guests[g].fields.get("kind", "vm") == subject.kind]
+
+
+def each(r: Reading, i: int) -> int:
+    """Take `each` at the head of a clause as said of all."""
+    if r.tag(i - 1) in {"COMMA", "STOP", "AND"} and r.tag(i + 1) not in {"COMMA", "STOP", ""} and len(r.subjects) > 1:
+        r.scope, r.family, r.told = r.everyone(), [], set()
+    return 1
+
+
+def compared(r: Reading, i: int) -> int:
+    """Skip what something is compared with: `more than web`."""
+    subject = subject_at(r.items, i + 1, bare=True)
+    return 1 + (subject.length if subject else int(r.tag(i + 1) == "OLD"))
+
+
+def others(r: Reading, i: int) -> int:
+    """Take `the others` as those of whom nothing was said yet."""
+    if (used := elsewhere(r, i)) is not None:
+        return used
+    base = r.family or list(range(len(r.draft.guests)))
+    if not r.told and not r.subjects and r.old and 0 < len(r.draft.focus) < len(base):
+        groups.narrow(r, [g for g in base if g not in r.draft.focus])  # those that the message before was not about
+        return 1
+    rest = [g for g in base if g not in r.told and g not in r.scope] or [g for g in base if g not in r.told]
+    if rest:
+        groups.narrow(r, rest)
+    return 1
+
+
+def same(r: Reading, i: int) -> int:
+    """Take `same os` from the group before; `like the old one` is a question."""
+    before = r.subjects[-2] if len(r.subjects) > 1 else []
+    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"OSWORD", "ROOT", "OSV"}:
+        image = r.draft.guests[before[0]].fields.get("image")
+        if image:
+            r.state(Fact("image", image))
+        return 2
+    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP"}:
+        for field in ("cpu", "memory", "disks", "image"):  # `a1 with 2 cores, a2 with the same`
+            if field in (like := r.draft.guests[before[0]].fields):
+                for g in r.scope:
+                    r.draft.guests[g].fields.setdefault(field, deepcopy(like[field]))
+        return 1
+    ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
+    thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
+    if "OLD" in ahead and r.tag(i) == "SAME" and thing is not None:
+        r.ask(thing, f"Which {thing} do you mean? I know only what you say here.", r.scope)
+        return ahead.index("OLD") + 1
+    if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
+        r.ask(
+            "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope
+        )
+        r.apply.notes.append("target")
+        return len(ahead)
+    return 0
+
+
+def which_old(r: Reading, i: int) -> int:
+    """Ask what `the old disk` is, since nothing is known but what is said here."""
+    if r.tag(i + 1) in {"DISK", "STORAGE", "TEMPLATE", "NETWORK", "WORD", "ROOT", "DATA"}:
+        field = {"DISK": "disk", "STORAGE": "storage", "TEMPLATE": "template", "NETWORK": "ip"}.get(
+            r.tag(i + 1), "target"
+        )
+        r.ask(field, f"What is {r.items[i].text} {r.items[i + 1].text}? I know only what you say here.", r.scope)
+        return 2
+    return same(r, i)

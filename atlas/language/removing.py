@@ -1,0 +1,58 @@
+"""Verbs that take guests, disks and further things away."""
+
+from __future__ import annotations
+
+from atlas.language import groups
+from atlas.language.nouns import Subject
+from atlas.language.reading import Reading
+from atlas.language.subjects import subject_at
+
+_PARTS = frozenset({"SWV", "ROOT", "SNAPSHOT", "VLAN", "TAG", "GATEWAY"})
+
+
+def remove(r: Reading, i: int) -> int:
+    """Take away guests, disks or `one of them`."""
+    at = i + 1
+    while r.tag(at) in {"A", "FILL", "ALL"}:
+        at += 1
+    if r.tag(at) in {"DATA", "DISK"}:
+        for g in r.ahead(at) or r.scope:
+            disks = r.draft.guests[g].fields.get("disks", [])
+            if len(disks) > 1:
+                disks.pop()
+                r.apply.notes.append("disk")
+        return at - i + 1 + (r.tag(at + 1) == "DISK")
+    if r.tag(at) == "NUM" and r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"}:
+        for g in sorted((r.scope or r.everyone())[-r.items[at].value :], reverse=True):
+            groups.delete(r, g)  # `drop one of them`
+        return at + 3 - i
+    subject = subject_at(r.items, i + 1, bare=True)
+    if r.tag(at) in _PARTS and not (subject and r.tag(i + 1) == "A" and r.find(subject)):
+        return 0
+    if subject is None:
+        return 1
+    going = _going(r, subject)
+    if not going:
+        r.ask("target", f"Which guest should go? There is no {subject.words or 'such guest'} in this draft.")
+    for g in sorted(going, reverse=True):
+        groups.delete(r, g)
+    return 1 + subject.length
+
+
+def _going(r: Reading, subject: Subject) -> list[int]:
+    """Return the guests that are to be removed."""
+    found = r.scope if subject.it else r.find(subject)
+    if subject.ordinal is not None:
+        return r.picked(found or list(range(len(r.draft.guests))), subject)
+    if subject.count is not None and subject.count < len(found):
+        return found[-subject.count :]
+    return found
+
+
+def gone(r: Reading, i: int) -> int:
+    """Take `web3 can go` as its removal."""
+    if not r.old or not (r.placed or r.subjects) or r.tag(i + 1) not in {"", "COMMA", "STOP", "AND", "FILL"}:
+        return 1
+    for g in sorted(r.latest or r.scope, reverse=True):
+        groups.delete(r, g)
+    return 1

@@ -1,0 +1,165 @@
+"""The walk over a message: at each item a verb, a subject or a fact, applied to whom the words are said of."""
+
+from __future__ import annotations
+
+from atlas.language import grammar, groups, meeting, parts
+from atlas.language.disks import sizeless
+from atlas.language.facts import Fact
+from atlas.language.nouns import Subject, plural
+from atlas.language.places import on_storage
+from atlas.language.reading import HARD, Reading
+from atlas.language.subjects import subject_at
+from atlas.language.verbs import special
+from atlas.units import GIB
+
+_SHARED = frozenset({"image", "user.name", "ssh_keys", "dns", "search"})
+"""What the guests of one request mostly have in common."""
+
+
+def run(r: Reading) -> None:
+    """Walk over the message."""
+    i = 0
+    while i < len(r.items):
+        used = special(r, i)
+        if not used:
+            used = _subject(r, i) or _fact(r, i)
+        if not used:
+            item = r.items[i]
+            if item.tag == "NUM" and _likewise(r, i):
+                pass
+            elif item.tag == "NUM":
+                r.count = item.value
+            elif item.tag in {"WORD", "QUOTED"}:
+                r.unknown.append(item.text)
+            used = 1
+        i += used
+    _finish(r)
+
+
+def _finish(r: Reading) -> None:
+    parts.parts_left(r)
+    if r.dangling and any(f.field == "disk.data" for f in r.pending):
+        r.ask("disk", "How large should the disk be?")
+    if r.edit_only and not r.draft.guests:
+        r.ask("target", "Which guest do you mean? There is none in this draft yet.")
+        r.dangling = True
+    if r.dangling and any(f.field == "static" for f in r.pending):
+        r.ask("ip", "Which address should it have?")
+    if r.pending and not r.dangling and not r.draft.guests and any(f.field != "storage" for f in r.pending):
+        groups.create(r, Subject(count=r.count if r.count and r.count > 0 else None))
+    targets = sorted({g for s in r.subjects for g in s}) or r.scope or list(range(len(r.draft.guests)))
+    for fact in r.pending:
+        r.apply.apply(fact, targets, weak=bool(r.subjects))
+    if not targets and r.pending:
+        r.apply.notes += [f.field for f in r.pending]
+    r.draft.focus = [g for g in r.scope if g < len(r.draft.guests)]
+
+
+def _title(r: Reading, i: int) -> int:
+    """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
+    at = i + 1 + (r.tag(i + 1) == "HEADING")
+    heading = r.tag(i) == "KIND" and plural(r.items[i]) and r.tag(i + 1) == "COLON" and not r.old
+    if heading and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"STOP", "COMMA", ""}:
+        groups.create(r, Subject(count=r.items[i + 2].value, kind=r.items[i].value))  # `VMs: 2.`
+        return 3
+    if heading and r.count is None and r.tag(i + 2) in {"WORD", "QUOTED"}:
+        r.kind = r.items[i].value
+        return 2
+    if r.tag(i) != "ROLE" or r.tag(at) != "COLON":
+        return 0
+    subject = subject_at(r.items, at + 1, bare=False)
+    if subject is None or subject.count is None:
+        return 0
+    r.title = r.items[i].text
+    return at + 1 - i
+
+
+def _subject(r: Reading, i: int) -> int:
+    if used := _title(r, i):
+        return used
+    labels = {"name", "hostname", "nome", "nom", "nombre"}
+    if r.subjects and r.tag(i) == "KIND" and r.tag(i + 1) == "NAMED" and r.items[i + 1].low in labels:
+        r.apply.apply(Fact("kind", r.items[i].value), r.scope)  # `vault on debian 12, vm name secrets1`
+        return 1
+    subject = subject_at(r.items, i, bare=False)
+    if subject is None:
+        return 0
+    if r.count is not None and subject.count is None and not subject.times:
+        subject.count = r.count
+    r.count = None
+    return subject.length if meeting.meet(r, subject, i) else 0
+
+
+def _likewise(r: Reading, i: int) -> bool:
+    """Take `vlan 10 for a and 20 for b`: a number alone is for what the one before it was for."""
+    scope = r.ahead(i + 1) if r.tag(i + 1) in {"FOR", "ON"} and r.tag(i - 1) in {"AND", "COMMA"} else None
+    if r.last is None or not scope:
+        return False
+    r.state(Fact(r.last.field, r.items[i].value), scope)
+    return True
+
+
+def _fact(r: Reading, i: int) -> int:
+    matched = grammar.match(r.items, r.line, r.offsets[i], i)
+    if matched is None and r.tag(i) == "SIZE":
+        matched = [_bare(r, float(r.items[i].value), i)], 1
+    if matched is None:
+        return 0
+    found, used = matched
+    if found and found[0].op == "times" and r.subjects and r.tag(i + used) in {"OF", "FOR", "THAN"}:
+        other = subject_at(r.items, i + used + 1, bare=True)
+        if other and (base := r.find(other)):
+            r.apply.base = r.draft.guests[base[0]]  # `a db with twice the memory of web`
+            for fact in found:
+                r.state(fact)
+            r.apply.base = None
+            return used + 1 + other.length
+    scope = r.ahead(i + used)
+    if scope is None and r.tag(i - 1) == "WITH" and r.own and r.joinable and not _each_ahead(r, i):
+        r.scope = list(r.latest)  # `two web servers and a db with 8 GB`
+    if scope is None and all(_shared(r, fact, i, used) for fact in found):
+        scope = r.everyone()
+    r.last = found[0] if len(found) == 1 and isinstance(found[0].value, int) and found[0].op == "set" else None
+    for fact in found:
+        _say(r, fact, scope, i)
+    return used
+
+
+def _say(r: Reading, fact: Fact, scope: list[int] | None, i: int) -> None:
+    """State a fact; an address or a VMID that several guests are to have alike is said of each."""
+    target = r.scope if scope is None else scope
+    alone = fact.field in {"addresses", "vmid"} and isinstance(fact.value, list) and len(fact.value) == 1
+    begin = max((k for k in range(i) if r.tag(k) in HARD), default=-1) + 1
+    if alone and len(target) > 1 and any(r.tag(k) in {"ALL", "EACH"} for k in range(begin, i)):
+        for g in list(target):
+            r.apply.apply(fact, [g])
+        return
+    r.state(fact, scope)
+
+
+def _shared(r: Reading, fact: Fact, i: int, used: int) -> bool:
+    """Tell whether a fact closes a list of guests, and so is said of all: `2 web 1c and 1 db 4c, debian 12`."""
+    while r.tag(i - 1) in {"ROOT", "OSWORD", "FILL", "ON", "WITH", "RUNNING", "COLON", "A", "USER"}:
+        i, used = i - 1, used + 1
+    alone = r.tag(i - 1) in {"COMMA", "STOP"} and r.tag(i + used) in {"", "COMMA", "STOP"}
+    if not alone or fact.field not in _SHARED or len(r.subjects) < 2 or r.parens or r.family:
+        return False
+    guests = r.everyone()
+    return guests[0] >= r.old and not any((g, fact.field) in r.apply.said for g in guests)
+
+
+def _each_ahead(r: Reading, i: int) -> bool:
+    return any(r.tag(k) == "EACH" for k in range(i, r.clause_end(i)))
+
+
+def _bare(r: Reading, size: float, i: int) -> Fact:
+    known = r.apply.said
+    scope = r.scope if r.subjects or r.old else []
+    if r.apply.changing and r.apply.correcting and r.subjects:
+        return Fact("memory", size)
+    has = any((g, "memory") in known for g in scope) or any(f.field == "memory" for f in r.pending)
+    waits = any(f.field == "disk.data" and f.value[0] is None for f in r.pending)
+    if waits or sizeless(r.apply, scope):
+        return Fact("disk.fill", size)
+    stored = size >= GIB * GIB or on_storage(r, i + 1)  # nobody means a terabyte of memory
+    return Fact("disk.any" if has or stored else "memory", size)

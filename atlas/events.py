@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ class Emitter:
     """Makes events and hands each to every sink; secrets are removed on the way in.
 
     Calling it is how everything else reports: `emit(EventType.NOTE, text="…")`. Calls come from several threads;
-    sinks must bear that.
+    sinks get one event at a time, in the order of their numbers.
     """
 
     sinks: tuple[Sink, ...] = ()
@@ -99,14 +100,17 @@ class Emitter:
     run: str | None = None
     clock: Callable[[], float] = time.time
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _turn: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(self, type_: EventType, guest: str | None = None, /, **data: Any) -> Event:
         """Make an event and hand it to the sinks."""
-        event = Event(type_, redact.data(data), next(self._count), self.clock(), self.session, self.run, guest)
-        for sink in self.sinks:
-            sink(event)
+        clean = redact.data(data)
+        with self._turn:
+            event = Event(type_, clean, next(self._count), self.clock(), self.session, self.run, guest)
+            for sink in self.sinks:
+                sink(event)
         return event
 
     def within(self, *, session: str | None = None, run: str | None = None) -> Emitter:
         """Return an emitter for a session or a run that shares sinks and numbering."""
-        return Emitter(self.sinks, session or self.session, run or self.run, self.clock, self._count)
+        return Emitter(self.sinks, session or self.session, run or self.run, self.clock, self._count, self._turn)

@@ -33,13 +33,16 @@ class GuestTable:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._rows: dict[str, _Row] = {}
+        self._planned: list[str] = []
         self._live: Live | None = None
 
     def take(self, event: Event) -> None:
         """Follow one event."""
-        if event.type is EventType.RUN_STARTED:
-            self._rows.clear()
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
+        if event.type is EventType.PLAN_READY:
+            self._planned = [str(change["key"]) for change in event.data["changes"]]
+        elif event.type is EventType.RUN_STARTED:
+            self._rows = {key: _Row() for key in self._planned}
+            self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         elif event.type is EventType.RUN_DONE:
             self.stop()
@@ -66,15 +69,20 @@ class GuestTable:
         if data.get("percent") is not None:
             row.percent = f" {float(data['percent']):.0f} %"
 
-    def _render(self) -> Table:
+    def render(self) -> Table:
+        """Return the table as it is now; guests that are under way come first."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("guest", "stage", "elapsed", "waits for"):
-            table.add_column(name, style="bold" if name == "guest" else "", header_style="dim")
+            # On a narrow terminal the last column gives way: a guest is told from its siblings by its name's end.
+            style = "bold" if name == "guest" else ""
+            heading = Text(name, no_wrap=True, overflow="ellipsis")
+            table.add_column(heading, style=style, header_style="dim", no_wrap=name != "waits for")
         rows = sorted(self._rows.items(), key=lambda item: item[1].ended is not None)
         for guest, row in rows[:MOST]:
             took = (row.ended or time.monotonic()) - row.started
             stage = Text(f"{row.stage}{row.percent}", style=_STYLE.get(row.stage, "cyan"))
-            table.add_row(guest, stage, f"{took:.0f} s", row.waits_for)
+            waits = Text(row.waits_for, no_wrap=True, overflow="ellipsis")
+            table.add_row(guest, stage, f"{took:.0f} s", waits)
         if len(rows) > MOST:
             table.add_row(f"… {len(rows) - MOST} more", "", "", "")
         return table

@@ -157,19 +157,21 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: There is none of that name, or it is faulty.
         """
-        known = sorted(self.clusters)
+        files = {file.stem: file for file in (config_dir() / "clusters").glob("*.yaml")}
+        known = sorted({*self.clusters, *files})
         name = name or self.cluster or (known[0] if len(known) == 1 else None)
         if name is None:
             raise SettingsError(
                 "no cluster was named and there is no default one" if known else "there is no cluster profile yet",
                 f"name one with --cluster: {', '.join(known)}" if known else "try `atlas lab start`, or write one",
             )
-        if name not in self.clusters:
+        if name not in known:
             raise SettingsError(
                 f"there is no cluster profile {name!r}", f"known profiles: {', '.join(known) or 'none'}"
             )
+        values = _yaml(files[name]) if name in files else self.clusters[name]
         try:
-            return Profile.model_validate({"name": name, **self.clusters[name]})
+            return Profile.model_validate({"name": name, **values})
         except ValidationError as problem:
             raise SettingsError(_explain(f"clusters.{name}", problem), f"see {config_dir()}") from problem
 
@@ -190,18 +192,15 @@ def _explain(where: str, problem: ValidationError) -> str:
 
 
 def load() -> Settings:
-    """Read the configuration file, the profiles beside it and the environment.
+    """Read the configuration file and the environment; a profile beside the file is read when it is asked for.
 
     Raises:
         SettingsError: A file is not YAML, or a value is wrong.
     """
     folder = config_dir()
     data = _yaml(folder / "config.yaml")
-    clusters = dict(data.get("clusters") or {})
-    for file in sorted((folder / "clusters").glob("*.yaml")):
-        clusters[file.stem] = _yaml(file)
     try:
-        return Settings(**{**data, "clusters": clusters})
+        return Settings(**{**data, "clusters": data.get("clusters") or {}})
     except ValidationError as problem:
         raise SettingsError(_explain("the settings", problem), f"see {folder} and ATLAS_… variables") from problem
 

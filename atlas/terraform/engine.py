@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from atlas.compare import Subject, compare, subjects
-from atlas.errors import PartlyDone, SpecError, StalePlan, Unreachable
+from atlas.errors import Held, PartlyDone, SpecError, StalePlan, Unreachable
 from atlas.events import Emitter, EventType, Stage
 from atlas.generators.terraform import PROVIDER
 from atlas.plan import Action, Change, Plan, by_key
@@ -65,6 +65,7 @@ class TerraformEngine:
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return what Terraform would change; see `ports.Engine`."""
         del emit  # planning takes seconds and has nothing to show on the way
+        _alone(work)
         space = self._space(work)
         expected, everyone = compare(work), subjects(work)
         space.lay(work.folder / "bundle")
@@ -78,6 +79,7 @@ class TerraformEngine:
 
     def apply(self, work: Work, plan: Plan, run: Path, journal: Journal, emit: Emitter, ready: GuestReady) -> None:
         """Carry out a plan or go on with it; see `ports.Engine`."""
+        _alone(work, run)
         space, folder = self._space(work), run / "terraform"
         follower = self._follower(work, plan, journal, emit, ready)
         attempts = sorted(folder.glob("apply-*"), key=lambda p: int(p.name.rpartition("-")[2]))
@@ -191,6 +193,21 @@ class TerraformEngine:
             **_trust(self.profile, folder),
         }
         return Workspace(program.find(), folder, self.home / "terraform", secrets)
+
+
+def _alone(work: Work, run: Path | None = None) -> None:
+    """Make sure that no Terraform of another run still works on the stack; a killed ATLAS leaves one running.
+
+    Raises:
+        Held: One does.
+    """
+    for folder in (work.folder / "runs").glob("*/terraform/apply-*"):
+        other = folder.parent.parent
+        if other == run or (folder / "code").exists():
+            continue
+        process = detached.attach(folder)
+        if process is not None and process.fate() == "running":
+            raise Held(f"Terraform still carries out {other.name} of {work.stack}", "`atlas resume` goes on with it")
 
 
 def _remade(expected: Iterable[Change], everyone: Iterable[Subject]) -> list[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from atlas.access import NEEDS, commands, missing
 from atlas.configs.catalogue import images
-from atlas.errors import AtlasError, AuthFailed
+from atlas.errors import AtlasError, AuthFailed, TerraformError
 from atlas.events import Emitter, EventType
 from atlas.sources import find_archive, find_image
+from atlas.terraform import program
 
 if TYPE_CHECKING:
     from atlas.app import App
     from atlas.runs.site import Site
     from atlas.state import State
 
+_ENGINE = "install Terraform and let `terraform init` have the provider (docs/engines.md), or use --engine api"
 Finding = tuple[str, bool | None, str, str]
 """Subject, whether it is well (None: it may matter), detail, and how to mend it."""
 
@@ -42,8 +44,13 @@ def _findings(app: App) -> Iterator[Finding]:
     except AtlasError as problem:
         yield "cluster", False, problem.message, problem.hint
         return
-    engine, reason = site.engine(app.engine if app.engine != "auto" else profile.engine)
-    yield "engine", True, f"{engine.name}: {reason}", ""
+    wish = app.engine if app.engine != "auto" else profile.engine
+    engine, reason = site.engine(wish)
+    usable = True
+    if wish == "terraform":  # whoever asks for it by name is told here, not by the first plan, that it cannot be had
+        found, reason = site.engine("auto")
+        usable = found.name == wish
+    yield "engine", usable, f"{engine.name}: {reason}", _ENGINE
     try:
         state = site.cluster.look()
     except AuthFailed as problem:
@@ -70,12 +77,12 @@ def _programs() -> Iterator[Finding]:
     for name, package, must in (("ssh", "openssh-client", True), ("ansible-playbook", "ansible-core", True)):
         found = shutil.which(name) or _beside(name)
         yield name, bool(found) if must else None, found or "not found", f"apt-get install {package}"
-    for name in ("terraform", "tofu"):
-        if found := shutil.which(name):
-            done = subprocess.run([found, "version"], capture_output=True, text=True, check=False, timeout=30)
-            yield name, True, f"{(done.stdout.splitlines() or ['?'])[0]} at {found}", ""
-            return
-    yield "terraform", None, "not found; the api engine needs none", "install terraform or tofu"
+    try:
+        terraform = program.find()
+    except TerraformError as problem:
+        yield "terraform", None, f"{problem.message}; the api engine needs none", problem.hint
+    else:
+        yield "terraform", True, f"{terraform.name} {terraform.version} at {shlex.join(terraform.command)}", ""
 
 
 def _beside(name: str) -> str | None:

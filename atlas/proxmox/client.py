@@ -19,6 +19,10 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 35.0  # PVE itself gives up a proxied call after 30 s and answers 596
 IDLE_SECONDS = 4.0  # pveproxy closes a connection that was idle for 5 s
 READ_TRIES = 4
+_TRUST = (
+    "put the authority's file into `ca_file` of the cluster's profile, or into `fingerprint` what the node itself "
+    "says: openssl x509 -noout -fingerprint -sha256 -in /etc/pve/local/pve-ssl.pem"
+)
 
 
 class Client:
@@ -87,12 +91,12 @@ class Client:
         except requests.exceptions.SSLError as problem:
             raise _Untrusted(
                 f"the certificate of {self.endpoint} is not the one to trust: {_innermost(problem)}",
-                "see `ca_file` and `fingerprint` in the cluster's profile; `atlas doctor` shows what the server has",
+                _TRUST,
             ) from problem
         except (requests.exceptions.RequestException, OSError) as problem:
             raise Unreachable(
                 f"{self.endpoint} did not answer {words}: {_innermost(problem)}",
-                "is the address right, and does the server run? `atlas doctor` looks closer",
+                "see `endpoint` in the cluster's profile; does the server run, and does a firewall let you through?",
             ) from problem
         except (KeyError, TypeError, ValueError) as problem:
             raise ApiRefused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,17 @@ def test_the_printed_commands_give_all_that_is_needed(atlas: Program) -> None:
         roles = {w[3]: set(w[5].split(",")) for w in words if w[:3] == ["pveum", "role", "add"]}
         given = {w[3]: roles[w[7]] for w in words if w[:3] == ["pveum", "acl", "modify"]}
         assert given == {path: set(privileges) for path, privileges in needs.items()}
+
+
+def test_a_terraform_that_was_asked_for_and_cannot_be_had_is_a_fault(atlas: Program) -> None:
+    old = atlas.folder / "terraform"
+    old.write_text('#!/bin/sh\necho \'{"terraform_version": "1.4.7"}\'\n')
+    old.chmod(0o755)
+    env = {"PATH": f"{atlas.folder}:{os.environ['PATH']}"}
+    done = atlas("doctor", "--cluster", "lab", "--engine", "terraform", "--json", env=env).ended(1)
+    found = {d["subject"]: d for d in done.all("doctor")}
+    assert found["engine"]["ok"] is False
+    assert "1.4.7" in found["engine"]["detail"]
+    assert "--engine api" in found["engine"]["hint"]
+    assert found["terraform"]["ok"] is None
+    assert atlas("doctor", "--cluster", "lab", "--json", env=env).ended(0).all("doctor")

@@ -63,6 +63,14 @@ class App:
         """Return the profile of a cluster: the one named, else the command's, else the default one."""
         return self.settings.profile(name or self.cluster)
 
+    def wanted(self, said: str | None) -> Profile:
+        """Return the profile of the cluster that a spec is for: the command's, else the one it names, else the default.
+
+        Args:
+            said: What the spec says.
+        """
+        return self.settings.profile(self.cluster or said)
+
     def site(self, name: str | None = None) -> Site:
         """Return a cluster with all its adapters."""
         profile = self.profile(name)

@@ -50,6 +50,11 @@ class Conversation:
         """The session as it is stored."""
         return self._store.session(self.id)
 
+    @property
+    def last(self) -> str:
+        """What was said last, such as the plan with the question about it."""
+        return "".join(message.text for message in self._store.messages(self.id, 1))
+
     def say(self, text: str) -> Session:
         """Store what the person says, and run the team until it waits or is done.
 

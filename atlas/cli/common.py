@@ -33,11 +33,13 @@ class Output:
     Args:
         emit: The emitter.
         json: Whether the view is JSON lines.
+        quiet: Whether only results and faults are shown.
         view: The view for a person, if it is that.
     """
 
     emit: Emitter
     json: bool
+    quiet: bool = False
     view: Any = None
 
     @property
@@ -58,6 +60,10 @@ class Output:
             self.view.console.print(*parts, highlight=False)
 
 
+_PIPE = 1000
+"""Columns of what is no terminal: more than any row has."""
+
+
 @contextmanager
 def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: bool = False) -> Iterator[Output]:
     """Choose the view, and show every error that leaves the command through it."""
@@ -73,10 +79,11 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
 
         from atlas.views.human import HumanView
 
-        # A terminal gets whole words; a pipe gets whole lines.
-        console = Console(no_color=no_color or None, soft_wrap=not sys.stdout.isatty())
+        # A terminal gets whole words; a pipe gets whole lines, those of tables too.
+        piped = not sys.stdout.isatty()
+        console = Console(no_color=no_color or None, soft_wrap=piped, width=_PIPE if piped else None)
         view = HumanView(console, quiet=quiet, verbose=verbose)
-        out = Output(Emitter((view,)), json=False, view=view)
+        out = Output(Emitter((view,)), json=False, quiet=quiet, view=view)
     try:
         yield out
     except AtlasError as problem:

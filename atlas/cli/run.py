@@ -46,9 +46,9 @@ def plan(
         from atlas.runs.planning import plan as make
 
         app = application(out, cluster, engine)
-        stack, source, _ = read(file, app.profile(cluster))
+        stack, source, _ = read(file, app.wanted)
         with located(source):
-            made = make(app.site(cluster or stack.cluster), stack, out.emit, app.engine)
+            made = make(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
         out.print(escape(describe(made)))
 
 
@@ -65,11 +65,9 @@ def apply(
     """Plan a spec, let a person approve the plan, carry it out, configure the guests and verify them."""
     with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
         app = application(out, cluster, engine)
-        profile = app.profile(cluster)
-        stack, source, _ = read(file, profile)
-        name = cluster or stack.cluster or profile.name
+        stack, source, _ = read(file, app.wanted)
         draft = {"spec": stack.model_dump(mode="json", exclude_unset=True)}
-        conversation = app.open(str(file), name, draft)
+        conversation = app.open(str(file), app.wanted(stack.cluster).name, draft)
         with located(source):
             finish(app, conversation, out, yes=yes)
 
@@ -122,9 +120,13 @@ def finish(app: App, conversation: Conversation, out: Output, *, yes: bool) -> N
 
 
 def _decide(conversation: Conversation, out: Output, *, yes: bool) -> Session:
+    from rich.markup import escape
+
     if yes:
         return conversation.say("yes")
     if out.interactive:
+        if out.quiet:  # nobody decides about a plan unseen
+            out.print(escape(conversation.last))
         return conversation.say(ask(">") or "no")
     # Nobody can be asked: the executor is, and it refuses without a record; the refusal is kept in the session.
     return conversation.unapproved()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,26 +20,39 @@ if TYPE_CHECKING:
 File = Annotated[Path, typer.Argument(help="A spec, YAML or JSON.", show_default=False)]
 
 
-def read(file: Path, profile: Profile | None = None) -> tuple[Stack, Source, list[Diagnostic]]:
+def read(file: Path, profile: Callable[[str | None], Profile] | None = None) -> tuple[Stack, Source, list[Diagnostic]]:
     """Read and check a spec file.
+
+    Args:
+        file: The spec.
+        profile: Gives the profile of the cluster that the spec names, if it names one.
 
     Returns:
         The spec, where its values stand, and its warnings.
 
     Raises:
         SpecError: Everything that is wrong with it, each fault with its place.
+        SettingsError: The spec is well, but there is no such profile.
     """
     from atlas.diagnostics import has_errors
-    from atlas.errors import SpecError
+    from atlas.errors import SettingsError, SpecError
     from atlas.runs.prepare import check, layered
     from atlas.specfile import read_file
 
     draft = read_file(file)
     found = list(draft.diagnostics)
+    site: Profile | None = None
+    lost: SettingsError | None = None
     if draft.stack is not None:
-        found += draft.source.locate(check(draft.stack, layered(profile)))
+        try:
+            site = profile(draft.stack.cluster) if profile is not None else None
+        except SettingsError as problem:
+            lost = problem  # the spec's own faults are told first, and all of them
+        found += draft.source.locate(check(draft.stack, layered(site)))
     if has_errors(found) or draft.stack is None:
         raise SpecError(draft.source.locate(found))
+    if lost is not None:
+        raise lost
     return draft.stack, draft.source, found
 
 
@@ -54,13 +67,13 @@ def validate(
     with output(json=json, quiet=quiet, no_color=no_color) as out:
         from atlas.events import EventType
 
-        profile = application(out, cluster).profile(cluster) if cluster else None
-        stack, _, warnings = read(file, profile)
+        app = application(out, cluster)
+        stack, _, warnings = read(file, app.wanted if cluster else None)
         for warning in warnings:
             out.emit(EventType.DIAGNOSTIC, **warning.as_data())
         groups = sum(g.count or 1 for g in stack.guests)
         out.result({"valid": True, "stack": stack.metadata.name, "guests": groups})
-        if not quiet:
+        if not out.quiet:
             out.print(f"{file} is valid: stack {stack.metadata.name}, {groups} guest{'s' if groups != 1 else ''}")
 
 
@@ -79,9 +92,9 @@ def generate(
         from atlas.runs.planning import generate as bundle
 
         app = application(out, cluster, engine)
-        stack, source, _ = read(file, app.profile())
+        stack, source, _ = read(file, app.wanted)
         with located(source):
-            folder, files = bundle(app.site(stack.cluster), stack, out.emit, app.engine)
+            folder, files = bundle(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
         if to is not None:
             from atlas.generators.writer import write_bundle
 

@@ -17,6 +17,8 @@ from atlas.runs.site import Site
 APPLYING, CONFIGURING, VERIFYING = "applying", "configuring", "verifying"
 """The stages of a run after `approved`."""
 
+_ASK = "`atlas resume` asks for the approval, `--yes` gives it; or plan again"
+
 
 def apply(site: Site, hash_: str, emit: Emitter, session: str | None = None) -> Run:
     """Carry out an approved plan, or go on with the run of it that was interrupted.
@@ -65,7 +67,7 @@ def check_approval(site: Site, plan: Plan, emit: Emitter) -> Engine:
         approval = site.store.approval(plan.hash)
         if approval is None or not approval.granted:
             what = "nobody has approved" if approval is None else "the approval was refused for"
-            raise ApprovalRefused(f"{what} this plan of {plan.stack} ({plan.hash[:12]})", "approve it, or plan again")
+            raise ApprovalRefused(f"{what} this plan of {plan.stack} ({plan.hash[:12]})", _ASK)
         again = "plan again, look at it, and approve the new plan"
         found = _bundle_on_disk(site.folder(plan.stack) / "bundle")
         if found != dict(plan.bundle):

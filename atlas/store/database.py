@@ -153,7 +153,8 @@ def _explain(path: Path, problem: sqlite3.Error) -> StateError:
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StateError(
-            f"the disk is full: {path} could not be written; nothing of this step was stored", "make room"
+            f"the disk is full: {path} could not be written; nothing of this step was stored",
+            "make room; `atlas resume` goes on",
         )
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return SessionCorrupt(

@@ -1,0 +1,87 @@
+"""Commands that carry out: which cluster, what a second process is told, what is shown to whoever has to decide."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from fakes.program import COMMAND, Api, Program
+
+from atlas.store import SqliteStore
+
+SPEC: dict[str, Any] = {
+    "metadata": {"name": "farm"},
+    "defaults": {"image": "debian-12", "networks": [{"bridge": "vmbr0", "address": "auto"}]},
+    "guests": [{"name": "web"}],
+}
+API = ("--cluster", "lab", "--engine", "api")
+
+
+def test_verifying_what_cannot_be_reached_says_unverified(atlas: Program, lab_api: Api) -> None:
+    before = lab_api.world()
+    atlas("apply", atlas.write(SPEC), *API, "--yes").ended(0)
+    done = atlas("verify", "farm", "--json").ended(0).one("run.done")
+    assert done["result"] == "applied"
+    assert "unverified" in done["reason"]
+    atlas("destroy", "farm", "--yes").ended(0)
+    assert lab_api.world() == before
+
+
+def test_planning_a_stack_that_is_worked_on_names_the_process(atlas: Program) -> None:
+    spec = atlas.write(SPEC)
+    store = SqliteStore(atlas.home)
+    with store.hold("stack", "lab-farm"):
+        done = atlas("plan", spec, *API, "--json").ended(1)
+    store.close()
+    assert f"process {os.getpid()} works on stack lab-farm" in done.one("diagnostic")["summary"]
+    atlas("plan", spec, *API).ended(0)
+
+
+def test_faults_of_a_spec_are_told_where_no_profile_is(tmp_path: Path) -> None:
+    atlas = Program(tmp_path)
+    faulty = atlas.write({"metadata": {"name": "farm"}, "guests": [{"nmae": "web", "memory": 512}]}, "faulty.yaml")
+    for command in ("plan", "apply", "generate"):
+        found = atlas(command, faulty, "--json").ended(2).all("diagnostic")
+        assert len(found) >= 3, found
+        assert all(d["where"] for d in found)
+    assert "profile" in atlas("plan", atlas.write(SPEC), "--json").ended(2).one("diagnostic")["summary"]
+
+
+def test_a_spec_names_its_cluster(atlas: Program) -> None:
+    (atlas.config / "clusters" / "other.yaml").write_text("endpoint: https://127.0.0.1:9\ntoken: {env: NONE}\n")
+    spec = atlas.write({**SPEC, "cluster": "lab"})
+    assert "lab" in atlas("plan", spec, "--engine", "api").ended(0).out
+    assert "NONE" in atlas("plan", spec, "--cluster", "other").ended(2).text
+
+
+def test_rows_of_a_table_are_whole_lines_in_a_pipe(atlas: Program) -> None:
+    spec = atlas.write(SPEC, f"{'a-long-name-' * 8}.yaml")
+    atlas("apply", spec, *API).ended(3)
+    lines = atlas("sessions", "list").ended(0).out.splitlines()
+    assert len(lines) == 2
+    assert "awaiting_approval" in lines[1]
+    assert str(spec) in lines[1]
+
+
+def test_quiet_shows_the_plan_to_whoever_has_to_decide(atlas: Program, lab_api: Api) -> None:
+    before = lab_api.world()
+    words = [*COMMAND, "apply", str(atlas.write(SPEC)), *API, "--quiet"]
+    mine, theirs = pty.openpty()
+    os.write(mine, b"no\n")
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=atlas.env)
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(mine, 4096):
+            seen += part
+    except OSError:
+        pass  # that is how a terminal ends
+    finally:
+        os.close(mine)
+    assert process.wait() == 3, seen.decode()
+    assert "create web" in seen.decode()
+    assert "(yes/no)" in seen.decode()
+    assert lab_api.world() == before

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atlas.lab.tasks import Task
+    from atlas.lab.tasks import AtStep, Task
     from atlas.lab.world import Lab
 
 PARAMETERS_FAILED = "Parameter verification failed."
@@ -44,6 +44,18 @@ class Forbidden(PVEError):
         super().__init__(403, f"Permission check failed ({what})" if what else "Permission check failed")
 
 
+class Severed(Exception):
+    """The connection breaks instead of an answer.
+
+    Args:
+        answer: What would have been sent; the client gets half of it. None: not a byte.
+    """
+
+    def __init__(self, answer: dict[str, Any] | None = None) -> None:
+        super().__init__("the connection was severed")
+        self.answer = answer
+
+
 @dataclass
 class Upload:
     """A file that came in a multipart body, kept in a temporary place until a handler moves it."""
@@ -65,6 +77,8 @@ class Call:
         user: `root@pam`, or `user@realm!token` for a token.
         raw: The parameters as they came, for the few answers that echo them.
         extra: What goes beside `data` in the answer (such as `total`).
+        number: Its place in the history.
+        at_step: What a fault does to the worker that it starts.
     """
 
     lab: Lab
@@ -76,6 +90,8 @@ class Call:
     extra: dict[str, Any] = field(default_factory=dict)
     upload: Upload | None = None
     peer: str = "127.0.0.1"
+    number: int = 0
+    at_step: AtStep | None = None
 
     def may(self, path: str, *privileges: str, any: bool = False) -> bool:  # noqa: A002  PVE's own word for it
         """Say whether the caller holds the privileges (all of them, or with `any` one) on an ACL path."""
@@ -110,7 +126,7 @@ class Call:
             node: Where it runs; the call's own node if left out.
         """
         where = node or self.params.get("node") or self.lab.local_node
-        return self.lab.tasks.start(str(where), kind, str(id), self.user, work)
+        return self.lab.tasks.start(str(where), kind, str(id), self.user, work, self.at_step)
 
 
 Handler = Callable[[Call], object]

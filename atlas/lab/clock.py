@@ -19,6 +19,7 @@ class Clock:
     def __init__(self, profile: str = "realistic") -> None:
         self.profile = profile
         self.offset = 0.0
+        self._skipped = 0.0
         self._moved = asyncio.Event()
 
     @property
@@ -36,13 +37,20 @@ class Clock:
         """Return the time in seconds since 1970."""
         return time.time() + self.offset
 
+    def _steady(self) -> float:
+        return time.monotonic() + self._skipped
+
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` of work pass, as long as the profile makes them; advance() shortens it."""
-        if self.scale == 0 or seconds <= 0:
+        await self.wait(seconds * self.scale)
+
+    async def wait(self, seconds: float) -> None:
+        """Let `seconds` of the lab's time pass, whatever the profile; advance() shortens it."""
+        if seconds <= 0:
             await asyncio.sleep(0)
             return
-        end = self.now() + seconds * self.scale
-        while (left := end - self.now()) > 0:
+        end = self._steady() + seconds
+        while (left := end - self._steady()) > 0:
             moved = self._moved
             try:
                 await asyncio.wait_for(moved.wait(), left)
@@ -52,5 +60,10 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward and wake what waits for the time that has now come."""
         self.offset += seconds
+        self._skipped += seconds
         self._moved.set()
         self._moved = asyncio.Event()
+
+    def jump(self, seconds: float) -> None:
+        """Set the clock to another time, forward or back; what waits does not wait shorter or longer for it."""
+        self.offset += seconds

@@ -75,8 +75,9 @@ def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
         if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
             continue
         row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-        row |= _fixed(call, key)
-        if guest.status == "running":
+        reachable = lab.nodes[guest.node].online
+        row |= _fixed(call, key) if reachable else {"status": "unknown"}
+        if guest.status == "running" and reachable:
             row |= load(guest, now)
         pool = pools.get(("vms", key))
         if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
@@ -139,6 +140,7 @@ def storage_rows(call: Call, names: Iterable[str]) -> list[dict[str, Any]]:
             if not storage.on(node):
                 continue
             total, used = usage(lab, storage, node)
+            online = lab.nodes[node].online
             rows.append(
                 {
                     "id": f"storage/{node}/{name}",
@@ -148,9 +150,8 @@ def storage_rows(call: Call, names: Iterable[str]) -> list[dict[str, Any]]:
                     "plugintype": storage.type,
                     "content": ",".join(sorted(storage.content)),
                     "shared": int(storage.shared),
-                    "status": "available",
-                    "maxdisk": total,
-                    "disk": used,
+                    "status": "available" if online else "unknown",
+                    **({"maxdisk": total, "disk": used} if online else {}),
                 }
             )
     return rows

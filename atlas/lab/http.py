@@ -14,8 +14,9 @@ from aiohttp import web
 from atlas.lab import body
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
-from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError
+from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError, Severed
 from atlas.lab.check import check
+from atlas.lab.history import History
 from atlas.lab.table import Method, Table, load
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ class Door:
     Args:
         lab: The world.
         middlewares: Functions around every checked call, the first one outermost.
+        history: Where every call is noted.
     """
 
-    def __init__(self, lab: Lab, middlewares: list[Middleware] | None = None) -> None:
+    def __init__(self, lab: Lab, middlewares: list[Middleware] | None = None, history: History | None = None) -> None:
         self.lab = lab
+        self.history = history or History(lab.clock.now)
         self.table: Table = load()
         self.tickets = Tickets(lab)
         self.middlewares = middlewares if middlewares is not None else []
@@ -50,8 +53,14 @@ class Door:
         if match is None:
             return _text(404, "no such file", f"no such file '{request.path}'")
         form, path = match[1], match[2] or "/"
+        noted = self.history.call(request.method, path)
+        answer: web.StreamResponse | None = None
         try:
-            answer = await self._answer(request, form, path)
+            if not self.lab.nodes[self.lab.local_node].online:
+                raise Severed
+            answer = await self._answer(request, form, path, noted)
+        except Severed as cut:
+            return await _sever(request, cut)
         except body.Unreadable as error:
             answer = _text(error.status, error.message, error.message)
         except PVEError as error:
@@ -63,14 +72,19 @@ class Door:
         except Exception:  # noqa: BLE001  a handler's bug must not take the server along; the log has the traceback
             _log.exception("%s %s", request.method, path)
             answer = _failure(PVEError(500, "internal error of the lab; its log has the details"), form)
-        self.lab.store.flush()
+        finally:
+            if answer is not None:
+                noted |= {"status": answer.status, "reason": answer.reason}
+            self.lab.store.flush()
         return answer
 
-    async def _answer(self, request: web.BaseRequest, form: str, path: str) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.BaseRequest, form: str, path: str, noted: dict[str, Any]
+    ) -> web.StreamResponse:
         route = self.table.route(path)
         method = self.table.method(request.method, route[0]) if route else None
         open_to_all = method is not None and (method.permissions or {}).get("user") == "world"
-        user = "" if open_to_all else self._user(request)
+        user = noted["user"] = "" if open_to_all else self._user(request)
         if route is None or method is None:
             raise PVEError(501, f"Method '{request.method} {path}' not implemented")
         if not method.allow_token and "!" in user:
@@ -86,7 +100,7 @@ class Door:
                 if upload is None:
                     raise
                 return _bare(error)  # uploads are refused before the part of the server that explains
-            call.upload = upload
+            call.upload, call.number = upload, noted["n"]
             data = await self._run(call)
         finally:
             if upload is not None:
@@ -112,8 +126,8 @@ class Door:
         if given.get("node") == "localhost" and method.proxied:
             given["node"] = self.lab.local_node
         self.lab.rights.check(method.permissions, user, given)
-        if method.proxied and "node" in places:
-            self.lab.node(str(given["node"]))
+        if method.proxied and "node" in places and not self.lab.node(str(given["node"])).online:
+            raise PVEError(595, "No route to host")
         typed = check(method.parameters, given)
         peer = request.remote or "127.0.0.1"
         return Call(self.lab, method.verb, method.template, typed, user, raw=given, peer=peer)
@@ -146,6 +160,21 @@ def _around(middleware: Middleware, following: Next) -> Next:
         return await middleware(call, following)
 
     return step
+
+
+async def _sever(request: web.BaseRequest, cut: Severed) -> web.StreamResponse:
+    """Break the connection, perhaps in the middle of an answer."""
+    answer = web.StreamResponse(headers=_HEADERS)
+    if cut.answer is not None:
+        content = _dumps(cut.answer).encode()
+        answer.content_type, answer.content_length = "application/json", len(content)
+        await answer.prepare(request)
+        await answer.write(content[: len(content) // 2])
+        if request.transport is not None:
+            request.transport.close()  # which still sends what was written
+    elif request.transport is not None:
+        request.transport.abort()
+    return answer
 
 
 def _dumps(content: object) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas.lab.clock import Clock
+from atlas.lab.history import History
 from atlas.lab.world import Lab
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from atlas.lab.admin import Admin
     from atlas.lab.backend import Backend
+    from atlas.lab.faults import Faults
     from atlas.lab.http import Middleware
 
 # The modules that register handlers.
@@ -46,6 +49,7 @@ HANDLER_MODULES = (
     "storage_upload",
 )
 SECRETS_FILE = "secrets.json"
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105  a file's name
 
 
 def load_handlers() -> None:
@@ -91,7 +95,10 @@ class Server:
     guests: str
     secrets: dict[str, str]
     runner: web.ServerRunner
-    middlewares: list[Middleware] = field(default_factory=list)
+    middlewares: list[Middleware]
+    history: History
+    faults: Faults
+    admin: Admin
 
     @property
     def url(self) -> str:
@@ -121,7 +128,25 @@ class Server:
             "guests": self.guests,
             "latency": self.lab.clock.profile,
             "jump": self.lab.backend.jump(),
+            "admin": {"url": self.admin.url, "token_file": str(self.directory / ADMIN_TOKEN_FILE)},
         }
+
+    async def restart(self, seconds: float, kill: bool = False) -> None:
+        """Restart the API daemon: break every connection, and take none for a while.
+
+        Args:
+            seconds: How long of the lab's time.
+            kill: End all workers too, as SIGKILL does.
+        """
+        for site in list(self.runner.sites):
+            await site.stop()
+        for connection in list(self.runner.server.connections if self.runner.server else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
+        if kill:
+            self.lab.tasks.kill_all()
+        await self.lab.clock.wait(seconds)
+        await listen(self.runner, self.directory, self.port)
 
     async def close(self, *, stop: bool = True) -> None:
         """End the server.
@@ -129,6 +154,8 @@ class Server:
         Args:
             stop: End the guests too; else real ones run on and are adopted by the next start.
         """
+        await self.faults.close()
+        await self.admin.close()
         await self.runner.cleanup()
         from atlas.lab.restart import power_off
 
@@ -148,6 +175,7 @@ async def serve(
     port: int = 0,
     backend: Backend | None = None,
     memory: int | None = None,
+    faults: Path | None = None,
 ) -> Server:
     """Start a lab in this process and loop.
 
@@ -159,17 +187,23 @@ async def serve(
         port: The port on 127.0.0.1; 0 takes a free one.
         backend: Another carrier of guests than the one of that name.
         memory: MiB for all real guests together; None takes half of what is free.
+        faults: A file of faults that are active from the first call on.
     """
     from aiohttp import web
 
+    from atlas.lab.admin import Admin
     from atlas.lab.default_world import fill
+    from atlas.lab.faults import Faults
     from atlas.lab.http import Door
     from atlas.lab.restart import settle
-    from atlas.lab.tls import server_context
 
+    wanted = []
+    if faults is not None:
+        from atlas.lab.fault import read_file
+
+        wanted = read_file(faults)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     load_handlers()
-    context = server_context(directory)
     clock = Clock(latency)
     carrier = backend or make_backend(guests, directory, clock, memory)
     await carrier.open()
@@ -181,11 +215,33 @@ async def serve(
         file.write_text(json.dumps(made), encoding="utf-8")
     settle(lab)
     lab.store.flush()
+    for node in lab.nodes.values():
+        node.online = True  # a node that a fault took down comes back with the lab
     middlewares: list[Middleware] = []
-    runner = web.ServerRunner(web.Server(Door(lab, middlewares), access_log=None), shutdown_timeout=1)
+    history = History(clock.now)
+    runner = web.ServerRunner(web.Server(Door(lab, middlewares, history), access_log=None), shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, backlog=512)
-    await site.start()
+
+    async def restart(seconds: float, kill: bool) -> None:
+        await server.restart(seconds, kill)
+
+    active = Faults(lab, history, restart)
+    active.add(wanted)
+    middlewares.append(active)
+    await listen(runner, directory, port)
     bound: int = runner.addresses[0][1]
+    admin = Admin(active, history, directory / ADMIN_TOKEN_FILE)
+    await admin.open()
     made = json.loads(file.read_text(encoding="utf-8"))
-    return Server(lab, directory, bound, guests, made, runner, middlewares)
+    server = Server(lab, directory, bound, guests, made, runner, middlewares, history, active, admin)
+    return server
+
+
+async def listen(runner: web.ServerRunner, directory: Path, port: int) -> None:
+    """Take connections on a port of 127.0.0.1; 0 takes a free one."""
+    from aiohttp import web
+
+    from atlas.lab.tls import server_context
+
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(directory), backlog=512)
+    await site.start()

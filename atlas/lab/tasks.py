@@ -15,6 +15,8 @@ from atlas.lab.records import Record, Store
 if TYPE_CHECKING:
     from atlas.lab.clock import Clock
 
+# What a fault does to a worker at its n-th step; `last` is true once its work is done.
+AtStep = Callable[["Task", int, bool], Awaitable[None]]
 UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?):(?P<pid>[0-9A-Fa-f]{8}):(?P<pstart>[0-9A-Fa-f]{8,9}):"
     r"(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s]+):(?P<id>[^:\s]*):(?P<user>[^:\s]+):"
@@ -46,8 +48,9 @@ class TaskRecord(Record):
 class Task:
     """A worker as its own code sees it."""
 
-    def __init__(self, tasks: Tasks, record: TaskRecord) -> None:
+    def __init__(self, tasks: Tasks, record: TaskRecord, at_step: AtStep | None = None) -> None:
         self._tasks, self.record = tasks, record
+        self._at_step, self._steps = at_step, 0
         self.upid, self.node, self.kind = record.upid, record.node, record.kind
         self.id, self.user = record.id, record.user
 
@@ -70,7 +73,14 @@ class Task:
         if progress is not None:
             self.log(progress)
         self._tasks.store.flush()
+        await self.step()
         await self._tasks.clock.sleep(seconds)
+
+    async def step(self, *, last: bool = False) -> None:
+        """Let a fault come in between two steps of the work."""
+        self._steps += 1
+        if self._at_step is not None:
+            await self._at_step(self, self._steps, last)
 
 
 class Tasks:
@@ -85,7 +95,15 @@ class Tasks:
             if record.endtime is None:  # its process died with the last one
                 record.endtime, record.exitstatus = int(clock.now()), KILLED
 
-    def start(self, node: str, kind: str, id: str, user: str, work: Callable[[Task], Awaitable[None]]) -> str:  # noqa: A002  PVE's own word for it
+    def start(
+        self,
+        node: str,
+        kind: str,
+        id: str,  # noqa: A002  PVE's own word for it
+        user: str,
+        work: Callable[[Task], Awaitable[None]],
+        at_step: AtStep | None = None,
+    ) -> str:
         """Start a worker and return its UPID."""
         self._pid += 1
         start = int(self.clock.now())
@@ -93,7 +111,7 @@ class Tasks:
         upid = f"UPID:{node}:{self._pid:08X}:{pstart:08X}:{start:08X}:{kind}:{id}:{user}:"
         record = TaskRecord(upid, node, kind, id, user, self._pid, pstart, start)
         self.records[upid] = record
-        self._running[upid] = asyncio.get_running_loop().create_task(self._run(Task(self, record), work))
+        self._running[upid] = asyncio.get_running_loop().create_task(self._run(Task(self, record, at_step), work))
         self._forget()
         return upid
 
@@ -101,9 +119,12 @@ class Tasks:
         record, begun = task.record, self.clock.now()
         try:
             await work(task)
+            await task.step(last=True)
             status = f"WARNINGS: {record.warnings}" if record.warnings else "OK"
             task.log(f"TASK {status}")
         except asyncio.CancelledError:
+            if record.endtime is not None:  # it was killed, and says nothing more
+                return
             status = STOPPED
             task.log(f"TASK ERROR: {status}")
         except (PVEError, BackendError) as error:
@@ -145,6 +166,19 @@ class Tasks:
         """Interrupt a worker; one that has ended stays as it is."""
         if upid in self._running:
             self._running[upid].cancel()
+
+    def kill(self, upid: str) -> None:
+        """End a worker as SIGKILL does: it cleans nothing up, and its log just stops."""
+        worker, record = self._running.pop(upid, None), self.records[upid]
+        if worker is not None:
+            record.exitstatus, record.endtime = KILLED, int(self.clock.now())
+            worker.cancel()
+
+    def kill_all(self, node: str | None = None) -> None:
+        """Kill every worker, or those of one node."""
+        for upid in list(self._running):
+            if node in (None, self.records[upid].node):
+                self.kill(upid)
 
     async def wait(self, upid: str) -> TaskRecord:
         """Wait until a task has ended, and return what is known of it."""

@@ -99,6 +99,21 @@ def _backend_path(lab: Lab, storage: Storage, node: str, vmid: int, name: str) -
     return next(path for path in (wanted, *(f"{wanted}.{n}" for n in range(1, 9999))) if path not in used)
 
 
+def no_space(storage: Storage, path: str, size: int) -> str:
+    """Give the words in which a full storage's own tool refuses."""
+    if storage.type == "lvm":
+        return f"not enough free space (0 < {size // 1024})"
+    if storage.type == "lvmthin":
+        pool = f"{storage.options.get('vgname', 'pve')}/{storage.options.get('thinpool', 'data')}"
+        why = f"Cannot create new thin volume, free space in thin pool {pool} reached threshold."
+        return f"lvcreate '{path}' error:   {why}"
+    if storage.type == "zfspool":
+        return f"zfs error: cannot create '{path.removeprefix('/dev/')}': out of space"
+    if storage.type == "rbd":
+        return f"rbd create '{path.rpartition('/')[2]}' error: (28) No space left on device"
+    return f"unable to create image: qemu-img: {path}: Failed to resize underlying file: No space left on device"
+
+
 def _record(lab: Lab, storage: Storage, node: str, volname: str, vmid: int, form: str, size: int) -> Volume:
     """Enter a volume, so that nobody else takes its name while its disk is made."""
     volid = f"{storage.id}:{volname}"
@@ -106,6 +121,8 @@ def _record(lab: Lab, storage: Storage, node: str, volname: str, vmid: int, form
     if key in lab.volumes:
         path = file_path(lab, volid)
         raise refuse(f"disk image '{path}' already exists")
+    if storage.id in lab.full:
+        raise refuse(no_space(storage, file_path(lab, volid), size))
     if storage.type == "lvm":
         used = sum(volume.used for volume in lab.local_volumes(storage.id, node))
         if storage.bytes - used < size:

@@ -204,6 +204,7 @@ class Lab:
         self.groups: Table[Group] = self.store.table("groups", Group)
         self.roles: Table[Role] = self.store.table("roles", Role)
         self.acl: Table[Acl] = self.store.table("acl", Acl)
+        self.full: set[str] = set()  # storages on which there is no more space, whatever their size
         self.tasks = Tasks(self.store, self.clock)
         self.rights = Rights(self)
 

@@ -132,6 +132,9 @@ def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> 
             for p, b, a in shown
             if not (kept and table.left(p, plan.kind, a))
         }
+        if kept and (foreign := [a for a in told.values() if a.path not in by_path and _of_others(a.path, subject)]):
+            detail = "; ".join(f"{a.path}: {a.before} -> {a.after}" for a in foreign)
+            return [Diagnostic(f"it would change what others added to {plan.key}", detail, where=Where(plan.key))]
     for path in sorted({*told, *by_path}, key=attributes.natural):
         if path in told:
             rows.append(told[path])
@@ -142,6 +145,13 @@ def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> 
     if missing:
         return [_unsaid(plan.key, f"{plan.action}", missing)]
     return replace(expected, attributes=tuple(rows))
+
+
+def _of_others(path: str, subject: Subject | None) -> bool:
+    """Tell whether a path belongs to a disk, NIC or mount that ATLAS neither has set nor is to set."""
+    item = attributes.item(path)
+    ours = (*subject.wanted, *subject.applied) if subject else ()
+    return item is not None and all(attributes.item(p) != item for p in ours)
 
 
 def _effect(path: str, plan: Planned, expected: AttributeChange | None, subject: Subject | None) -> Effect:

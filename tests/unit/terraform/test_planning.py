@@ -108,6 +108,17 @@ def test_what_terraform_would_do_without_being_asked_is_refused() -> None:
         planned(work, row(["delete"], values(work), None))
 
 
+def test_what_others_added_goes_with_no_change_that_was_asked_for() -> None:
+    """The provider has no gaps among NICs, so one that others put at net3 would be taken away along the way."""
+    work = changed(memory="4GiB")
+    nic = values(work)["network_device"][0]
+    theirs = [nic, {}, {}, {**nic, "mac_address": "BC:24:11:FF:FF:FF"}]
+    after = values(work, memory=[{"dedicated": 4096, "floating": 0}])
+    with pytest.raises(TerraformError, match=r"change what others added to web \(networks\[3\]") as caught:
+        planned(work, row(["update"], values(work, network_device=theirs), after))
+    assert "--engine api" in caught.value.hint
+
+
 def test_what_the_provider_says_that_it_takes_away_and_leaves_is_refused() -> None:
     made = stacks.made(stacks.work({"efi": {"storage": "shared-nfs"}}))
     work = replace(made, instances=stacks.work({}).instances)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 Config = Mapping[str, str | int]
-KEYS = ("cicustom", "cipassword", "citype", "ciuser", "nameserver", "searchdomain", "sshkeys")
-"""What `GET cloudinit` lists; `ciupgrade` and `ipconfigN` count as changes too, but are not listed."""
 
 
 @dataclass(frozen=True)

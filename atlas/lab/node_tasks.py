@@ -8,8 +8,6 @@ from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list
 from atlas.lab.tasks import TaskRecord, entry
 
-KINDS_OF_END = {"ok", "warning", "error", "unknown"}
-
 
 def _own(call: Call, record: TaskRecord) -> bool:
     """A token's tasks are its own and its user's; a user's own are also its tokens'."""

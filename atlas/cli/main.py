@@ -10,6 +10,7 @@ import typer.core
 
 from atlas import __version__
 from atlas.cli import chat, doctor, lab, run, show, spec
+from atlas.errors import ExitCode
 
 _ORDER = _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
 
@@ -41,8 +42,6 @@ app = typer.Typer(
 
 # typer brings a click of its own, whose UsageError it exports only by its subclass.
 WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
-
-_INTERRUPTED = 130
 
 
 app.command(rich_help_panel=_TALK)(chat.chat)
@@ -82,10 +81,10 @@ def main() -> None:
         problem.show()
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        code = _INTERRUPTED
+        code = int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         sys.exit(1)
-    if code == _INTERRUPTED:  # typer turns Ctrl-C into this code by itself
+    if code == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code by itself
         sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
     sys.exit(code if isinstance(code, int) else 0)

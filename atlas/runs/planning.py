@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import atlas
+from atlas.compare import drift
 from atlas.configs.catalogue import role_hash
 from atlas.errors import ApprovalRefused, NotFound
 from atlas.events import Emitter, EventType
@@ -90,6 +91,8 @@ def choose_engine(site: Site, stack: str, said: EngineChoice, emit: Emitter) -> 
 
 
 def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[str, Any]) -> Plan:
+    if not work.destroy:
+        report_drift(work, emit)
     _, files = _bundle(site, work, emit)
     changes = engine.plan(work, emit)
     made = Plan(
@@ -109,6 +112,12 @@ def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[s
     site.store.save_plan(made)
     emit(EventType.PLAN_READY, **summary(made))
     return made
+
+
+def report_drift(work: Work, emit: Emitter) -> None:
+    """Report what others changed on the stack's guests since ATLAS last set it; what they added is left alone."""
+    for found in drift(work):
+        emit(EventType.DRIFT, found.key, path=found.path, expected=found.expected, observed=found.observed)
 
 
 def _bundle(site: Site, work: Work, emit: Emitter) -> tuple[Path, Mapping[str, str]]:

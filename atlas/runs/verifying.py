@@ -13,7 +13,7 @@ from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
 from atlas.ports import CheckResult, Run, Work
-from atlas.runs.planning import CONFIGURED
+from atlas.runs.planning import CONFIGURED, report_drift
 from atlas.runs.prepare import work_of
 from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target
@@ -69,7 +69,9 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
             f"there is no stack {stack!r} on {site.profile.name!r}", "`atlas stacks list` shows what there is"
         )
     started = time.time()
-    wrong = verify(site, work_of(site, site.store.plan(run.plan)), emit)
+    work = work_of(site, site.store.plan(run.plan))
+    report_drift(work, emit)
+    wrong = verify(site, work, emit)
     count = sum(len(found) for found in wrong.values())
     result, reason = ("failed", f"{count} checks failed") if wrong else _well(site)
     emit(EventType.RUN_DONE, result=result, reason=reason, seconds=round(time.time() - started, 1))

@@ -10,7 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from atlas.attributes import item
 from atlas.events import Event, EventType
+from atlas.plantext import show
 from atlas.views.live import GuestTable
 
 _MARK = {True: "[green]✓[/]", False: "[red]✗[/]"}
@@ -32,6 +34,7 @@ class HumanView:
         self._table = GuestTable(console) if console.is_terminal and not quiet else None
         self._lock = threading.Lock()
         self._stages: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -103,6 +106,17 @@ class HumanView:
         data = event.data
         self._print(f"  {_MARK[bool(data['ok'])]} {event.guest} {escape(data['check'])}: {escape(data['evidence'])}")
 
+    def _drift(self, event: Event) -> None:
+        path, data = str(event.data["path"]), event.data
+        if data["expected"] is None and (added := item(path)) is not None:
+            text = f"{event.guest}: {added} was added by others and is left alone"
+        else:
+            now, before = (_value(path, data[name]) for name in ("observed", "expected"))
+            text = f"{event.guest}: {path} is {now}; ATLAS had set {before}"
+        if text not in self._told:  # a disk has many attributes and is one thing that somebody added
+            self._told.add(text)
+            self._print(f"[yellow]drift[/] {escape(text)}")
+
     def _done(self, event: Event) -> None:
         result, reason = str(event.data["result"]), escape(str(event.data["reason"]))
         took = f" in {event.data['seconds']:.0f} s" if event.data.get("seconds") else ""
@@ -116,6 +130,10 @@ class HumanView:
             self._print(f"    {escape(data['hint'])}")
 
 
+def _value(path: str, value: Any) -> str:
+    return show(path, tuple(value) if isinstance(value, list) else value)
+
+
 _SHOW: dict[EventType, Callable[[HumanView, Event], None]] = {
     EventType.MESSAGE: HumanView._message,
     EventType.DIAGNOSTIC: HumanView._diagnostic,
@@ -127,6 +145,7 @@ _SHOW: dict[EventType, Callable[[HumanView, Event], None]] = {
     EventType.TASK: HumanView._task,
     EventType.CONFIGURE_TASK: HumanView._ansible,
     EventType.CHECK_DONE: HumanView._check,
+    EventType.DRIFT: HumanView._drift,
     EventType.RUN_DONE: HumanView._done,
     EventType.DOCTOR: HumanView._doctor,
 }

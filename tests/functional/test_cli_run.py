@@ -30,6 +30,25 @@ def test_verifying_what_cannot_be_reached_says_unverified(atlas: Program, lab_ap
     assert lab_api.world() == before
 
 
+def test_what_others_added_is_told_as_drift_and_left_alone(atlas: Program, lab_api: Api) -> None:
+    before = lab_api.world()
+    spec = atlas.write({**SPEC, "metadata": {"name": "drifting"}})
+    atlas("apply", spec, *API, "--yes").ended(0)
+    quiet = atlas("plan", spec, *API, "--json").ended(0)
+    assert not quiet.all("drift")
+    guest, config = lab_api.named("web"), lab_api.config("web")
+    place = ("nodes", guest["node"], "qemu", guest["vmid"], "config")
+    lab_api.client.put(*place, tags=f"{config['tags']};theirs", net3="virtio,bridge=vmbr0")
+    done = atlas("plan", spec, *API, "--json").ended(0)
+    assert done.one("plan.ready")["changes"] == []
+    told = {d["path"]: d for d in done.all("drift")}
+    assert "theirs" in told["tags"]["observed"]
+    assert told["networks[3].bridge"]["expected"] is None
+    assert "was added by others" in atlas("verify", "drifting").ended(0).out
+    atlas("destroy", "drifting", "--yes").ended(0)
+    assert lab_api.world() == before
+
+
 def test_planning_a_stack_that_is_worked_on_names_the_process(atlas: Program) -> None:
     spec = atlas.write(SPEC)
     store = SqliteStore(atlas.home)

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from atlas.cli import lab_fault
 from atlas.cli.common import Json, NoColor, Output, Quiet, output
 
 lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
+lab.add_typer(lab_fault.fault, name="fault")
+lab.add_typer(lab_fault.history, name="history")
 
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
@@ -21,6 +24,7 @@ def start(
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=16, help="How many nodes.")] = 3,
     guests: Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")] = "simulated",
     latency: Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow")] = "realistic",
+    faults: Annotated[Path | None, typer.Option("--faults", help="A file of faults, active from the start.")] = None,
     name: Name = "lab",
     folder: Folder = None,
     json: Json = False,
@@ -37,7 +41,9 @@ def start(
             raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
         control = _control()
         where = folder or control.default_directory()
-        status = _translated(control.start, where, nodes=nodes, guests=guests, latency=latency)
+        status = lab_fault.problems(
+            lambda: _translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults)
+        )
         path = write_profile(name, status)
         _report(out, status)
         out.print(f"cluster profile {name!r} written to {path}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from atlas.lab import control
 from atlas.lab.clock import PROFILES
+from atlas.lab.faults import BadFaults
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", choices=list(PROFILES), default="realistic", help="how long tasks take")
     parser.add_argument("--memory", type=int, metavar="MIB", help="of all real guests (default: half of what is free)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--faults", type=Path, default=None, metavar="FILE", help="faults from the start, as YAML")
     parser.add_argument("--dir", type=Path, default=None, help="the lab's directory")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
     return parser
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = _parser().parse_args(arguments)
     directory: Path = given.dir or control.default_directory()
-    options = {name: getattr(given, name) for name in ("nodes", "guests", "latency", "port", "memory")}
+    options = {name: getattr(given, name) for name in ("nodes", "guests", "latency", "port", "memory", "faults")}
     try:
         if given.command == "serve":
             asyncio.run(control.serve_until_stopped(directory, **options))
@@ -43,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _say("stopped" if control.stop(directory) else "no lab was running")
         control.reset(directory)
         return _say("reset: the next start makes a new world")
+    except BadFaults as error:
+        sys.stderr.write("".join(f"atlas.lab: {problem}\n" for problem in error.problems))
+        return 2
     except (control.LabError, OSError) as error:
         sys.stderr.write(f"atlas.lab: {error}\n")
         return 1

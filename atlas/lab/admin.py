@@ -73,7 +73,8 @@ class Admin:
         return web.json_response({"faults": [active.shown() for active in self._faults.active.values()]})
 
     async def _add(self, request: web.Request) -> web.Response:
-        from atlas.lab.fault import BadFaults, read
+        from atlas.lab.fault import read
+        from atlas.lab.faults import BadFaults
 
         try:
             data = json.loads(await request.text())

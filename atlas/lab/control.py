@@ -18,6 +18,10 @@ from atlas.lab.leftovers import end_leftovers
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 STATUS_FILE = "status.json"
+_WORLD_FILES = (
+    *("state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "secrets.json", "admin.token", "lab.log"),
+    STATUS_FILE,
+)
 
 
 class LabError(Exception):
@@ -60,6 +64,7 @@ def start(
     latency: str = "realistic",
     port: int = 0,
     memory: int | None = None,
+    faults: Path | None = None,
 ) -> dict[str, Any]:
     """Start a lab in its own process, and return its status once it answers.
 
@@ -70,18 +75,27 @@ def start(
         latency: how long tasks take.
         port: on 127.0.0.1; 0 takes a free one.
         memory: MiB for all real guests together; None takes half of what is free.
+        faults: a file of faults that are active from the first call on.
 
     Raises:
+        BadFaults: that file cannot be read; nothing was started.
         LabError: where it ends before that or does not answer in time; its log is quoted.
     """
+    if faults is not None:
+        from atlas.lab.fault import read_file
+
+        read_file(faults)
     known = running(directory)
     if known is not None:
+        if faults is not None:
+            raise LabError("a lab runs here already; faults can be added to it: atlas lab fault add --file FILE")
         return known
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     (directory / STATUS_FILE).unlink(missing_ok=True)
     command = [sys.executable, "-m", "atlas.lab", "serve", "--dir", str(directory.resolve()), "--nodes", str(nodes)]
     command += ["--guests", guests, "--latency", latency, "--port", str(port)]
     command += ["--memory", str(memory)] if memory else []
+    command += ["--faults", str(faults.resolve())] if faults else []
     with (directory / "lab.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     end = time.monotonic() + START_SECONDS
@@ -131,7 +145,7 @@ def reset(directory: Path) -> None:
     stop(directory)
     if directory.exists() and any(directory.iterdir()) and not (directory / "ca.pem").exists():
         raise LabError(f"{directory} holds no lab; nothing was removed")
-    for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "secrets.json", STATUS_FILE, "lab.log"):
+    for name in _WORLD_FILES:
         (directory / name).unlink(missing_ok=True)
     shutil.rmtree(directory / "guests", ignore_errors=True)
 

@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
+from atlas.lab.faults import BadFaults
+
 if TYPE_CHECKING:
     from atlas.lab.call import Call
-
-
-class BadFaults(Exception):
-    """Faults that cannot be read.
-
-    Args:
-        problems: Every one of them, with its place.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
 
 
 class Strict(BaseModel):

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 Undo = Callable[[], Awaitable[None] | None]
 
 
+class BadFaults(Exception):
+    """Faults that cannot be read.
+
+    Args:
+        problems: Every one of them, with its place.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
 class Active:
     """A fault at work.
 

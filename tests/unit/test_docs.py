@@ -54,3 +54,11 @@ def test_every_module_says_what_it_is_in_its_first_line() -> None:
             if not words or not path.read_text().startswith(('"""', 'r"""')):
                 silent.append(str(path.relative_to(ROOT)))
     assert silent == []
+
+
+def test_every_effect_of_a_fault_is_documented_with_its_options() -> None:
+    from atlas.lab.effects import EFFECTS
+
+    rows = [line.split("|") for line in (ROOT / "docs/lab.md").read_text().splitlines() if line.startswith("| `")]
+    told = {row[1].split("`")[1]: (set(row[2].split("`")[1::2]), "*" in row[1]) for row in rows}
+    assert told == {name: (set(e.options.model_fields), e.once) for name, e in EFFECTS.items()}

@@ -9,7 +9,8 @@ import pytest
 
 from atlas.lab.call import Call
 from atlas.lab.clock import Clock
-from atlas.lab.fault import BadFaults, Match, read, read_file
+from atlas.lab.fault import Match, read, read_file
+from atlas.lab.faults import BadFaults
 from atlas.lab.simulated import SimulatedBackend
 from atlas.lab.world import Guest, Lab
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas.language.items import Item, numbered_names, token_value
+from atlas.language.items import Item, numbered_names, plural, token_value
 from atlas.language.joining import _BAD_UNIT, joined
 from atlas.language.lexer import Token, tokens
+from atlas.language.rownames import with_names
 from atlas.language.words import Entry, Words, corrected, words
 
 _PUNCT = {",": "COMMA", ";": "STOP", ".": "STOP", "\n": "STOP", "?": "STOP", "!": "STOP", ":": "COLON", "(": "OPENP"}
@@ -24,6 +25,7 @@ _PUNCT |= {
     "-": "DASH",
 }
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
+_ODD = re.compile(r"(?=.*[a-z0-9])(?:[\w.-]*[#$%*~^|<>\\!?]\S*|-[\w-]+|[\w.-]*\.\.[\w.-]*|[a-z0-9]\w*-)", re.IGNORECASE)
 _VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
 _PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
 _COUNTED_NOUN = re.compile(r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance)\b", re.IGNORECASE)
@@ -39,18 +41,52 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         names: Names of the draft's guests; they are never anything else.
     """
     table = words()
-    listed = _compounds(list(tokens(_COUNTED_NOUN.sub(r"\1 \2s", text), table.lexer)), table, names)
+    text = _COUNTED_NOUN.sub(r"\1 \2s", text)
+    listed = _compounds(list(tokens(text, table.lexer)), table, names)
     items: list[Item] = []
     i = 0
     while i < len(listed):
+        if odd := _odd_name(text, listed[i], items):
+            items.append(Item("QUOTED", odd, odd, listed[i].start))
+            end = listed[i].start + len(odd)
+            i = next((k for k in range(i, len(listed)) if listed[k].start >= end), len(listed))
+            continue
         item, used = _one(listed, i, table, software, names)
         if item is not None and item.tag == "VERSION" and items and items[-1].tag in {"KIND", "NAMED"}:
             word = listed[i].text
             item = replace(item, tag="WORD", value=word) if re.fullmatch(r"v\d+", word) else item  # `vm v4`
+        if item is not None and item.tag == "TIMES" and _no_factor(listed, i, items, names):
+            item = replace(item, tag="WORD", value=item.text)
         if item is not None:
             items.append(item)
         i += used
-    return joined(items, table)
+    return with_names(joined(items, table))
+
+
+def _odd_name(text: str, token: Token, items: list[Item]) -> str:
+    """Return what stands where a name does and is none, such as `web#1` or `-web-`; it is kept whole, to be refused."""
+    if not items or items[-1].tag not in {"NAMED", "KIND"} or token.kind not in {"WORD", "PUNCT"}:
+        return ""
+    whole = re.match(r"[^\s,;:()\"'`]*", text[token.start :])
+    name = whole.group().rstrip(".!?") if whole else ""
+    return name if _ODD.fullmatch(name) and (name[0] != "-" or items[-1].tag == "NAMED") else ""
+
+
+def _no_factor(listed: list[Token], i: int, items: list[Item], names: frozenset[str]) -> bool:
+    """Tell whether `x5` is a guest's name rather than how many there are: `vm x5`, `x1 and x2`, `x1 = …`."""
+    if not re.fullmatch(r"x\d+", listed[i].low):
+        return False
+    before = [item.tag for item in items[-2:]]
+    follows = listed[i + 1].text if i + 1 < len(listed) else ""
+    row = any(token.kind == "TIMES" and token.low[0] == "x" for token in listed[i + 2 : i + 4])
+    row = (row and follows in {",", "and", "e", "y", "und", "et", "&", "+"}) or (
+        before[-1:] in (["AND"], ["COMMA"]) and bool(re.fullmatch(r"x\d+", items[-2].low))
+    )
+    alone = (
+        before[-1:] == ["KIND"] and not plural(items[-1]) and before[:-1] in ([], ["A"], ["NUM"], ["CHANGE"], ["STOP"])
+    )
+    colon = before[-1:] in (["COLON"], ["COMMA"], ["STOP"]) and follows in {"=", ":"}
+    return listed[i].low in names or before[-1:] == ["NAMED"] or row or alone or colon
 
 
 def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list[Token]:

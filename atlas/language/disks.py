@@ -25,7 +25,7 @@ def resize(a: Applier, g: int, at: int, size: float) -> None:
     a.said[g, "disk.any"] = (size, ())
 
 
-def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:
+def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:  # noqa: PLR0912  one branch for each way to say it
     """Give a guest a disk, or one of its disks a size."""
     disks = a.draft.guests[g].fields.setdefault("disks", [])
     had = len(disks) if not a.was_new(g) else 0
@@ -46,6 +46,8 @@ def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:
             disks.pop(0)
         disks += [{"size": size} for _ in range(min(count, 30))]
         a.disks = None
+    elif name == "disk.list":
+        _listed(a, g, value)
     elif name == "disk.any" and "size" in disks[0] and (g, "disk.size") in a.said and not a.correcting:
         disks.append({"size": value})
         a.disks = [len(disks) - 1]
@@ -58,6 +60,19 @@ def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:
             a.said[g, "disk.size"] = (value, ())
     else:
         _further(a, g, value, had)
+
+
+def _listed(a: Applier, g: int, value: tuple[list[float], bool]) -> None:
+    """Give a guest several disks, the first of them its boot disk unless all come to those there are."""
+    disks = a.draft.guests[g].fields["disks"]
+    sizes, data = value
+    chosen = [] if data or a.disk_comes else [0]
+    if chosen:
+        disks[0]["size"] = sizes[0]
+        a.said[g, "disk.size"] = (sizes[0], ())
+    rest = sizes[len(chosen) : 30]
+    a.disks = [*chosen, *range(len(disks), len(disks) + len(rest))]
+    disks += [{"size": size} for size in rest]
 
 
 def _further(a: Applier, g: int, value: tuple[float | None, int | None, int], had: int) -> None:

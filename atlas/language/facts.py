@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from atlas.language.items import Item
+from atlas.language.items import Item, plural
 
 Op = Literal["set", "add", "remove", "times", "grow"]
 
@@ -20,7 +20,7 @@ class Fact:
     op: Op = "set"
 
 
-Maker = Callable[[Sequence[Item]], list[Fact]]
+Maker = Callable[[Sequence[Item]], list[Fact] | None]
 NAMELIKE = "(?:WORD|NAME|ROLE|SWV|QUOTED|NOUN|FAST|GATEWAY|STORAGE|BACKUP|FILL)"
 ANYWORD = "(?:WORD|NAME|ROLE|SWV|QUOTED|NOUN|GATEWAY|STORAGE|BACKUP|FILL|INSTALL|CHECK|HEADING|DATA|DNS|BIG|AGENT|ROOT)"
 """What is a name behind `user` and `pool` although it means something else elsewhere."""
@@ -64,9 +64,7 @@ def disks(items: Sequence[Item]) -> list[Fact]:
     at = next((k for k, i in enumerate(items) if i.tag == "SIZE"), 0)
     count = next((i.value for i in items[:at] if i.tag == "NUM"), 1) if values(items, "SIZE") else 1
     if len(sizes) > 1:
-        first_, *further = sizes
-        head = [Fact("disk.data", (first_, None, 1), "add")] if "DATA" in tags else [Fact("disk.root", first_)]
-        return [*head, *(Fact("disk.data", (size, None, 1), "add") for size in further)]
+        return [Fact("disk.list", (sizes, "DATA" in tags))]
     if "ROOT" in tags:
         return [Fact("disk.root", sizes[0])]
     if count > 1 and not tags & {"DATA", "MORE"}:
@@ -75,6 +73,11 @@ def disks(items: Sequence[Item]) -> list[Fact]:
         place = {"SECOND": 1, "THIRD": 2}.get(next(iter(tags & {"SECOND", "THIRD"}), ""))
         return [Fact("disk.data", (sizes[0], place, count), "add")]
     return [Fact("disk.any", sizes[0])]
+
+
+def several_disks(items: Sequence[Item]) -> list[Fact] | None:
+    """Read `20g + 1t disks`; with `4g and 20g disk` only the last size is a disk's."""
+    return [Fact("disk.list", (values(items, "SIZE"), False))] if plural(items[-1]) else None
 
 
 def no_size(_: Sequence[Item]) -> list[Fact]:

@@ -64,6 +64,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
     ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
     # disks
+    ("SIZE (AND SIZE)+ DISK", f.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
     (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", f.disks),
@@ -208,5 +209,6 @@ def match(items: Sequence[Item], line: str, offset: int, at: int) -> tuple[list[
         found = rule.match(line, offset)
         if found and found.end() > offset:
             taken = found.group().count(" ")
-            return make(items[at : at + taken]), taken
+            if (facts := make(items[at : at + taken])) is not None:
+                return facts, taken
     return None

@@ -1,4 +1,4 @@
-"""Items: the concepts that a text is made of, and the numbers and rows of names that words spell."""
+"""Items: the concepts that a text is made of; and the numbers, rows of names and plurals that words spell."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from atlas.language.words import Words
 from atlas.units import GIB
 
 MIB = {"MiB": 1, "GiB": GIB, "TiB": GIB * GIB}
+_PLURALS = frozenset(
+    {
+        "macchine",
+        "macchine virtuali",
+        "contenitori",
+        "istanze",
+        "maschinen",
+        "virtuelle maschinen",
+        "virtuellen maschinen",
+        "contenedores",
+        "bilanciatori",
+    }
+)
+SINGULAR_S = frozenset(
+    {"vps", "dns", "kubernetes", "k8s", "k3s", "nfs", "ops", "postgres", "jenkins", "windows", "alles"}
+)
+NO_PLURAL = ("ss", "us", "is")
 _ORDINALS = {1: "FIRST", 2: "SECOND", 3: "THIRD"}
 
 
@@ -69,3 +86,11 @@ def numbered_names(text: str) -> list[str]:
     first, last = int(match[2]), int(match[3])
     width = len(match[2]) if match[2].startswith("0") else 0
     return [f"{match[1]}{n:0{width}d}" for n in range(first, min(last, first + 999) + 1)]
+
+
+def plural(item: Item) -> bool:
+    """Tell whether a word is a plural."""
+    low = item.low
+    return low in _PLURALS or (
+        low.endswith("s") and len(low) > 2 and low not in SINGULAR_S and not low.endswith(NO_PLURAL)
+    )

@@ -46,6 +46,9 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if subject.ordinal is not None:
         return _meet_in_order(r, subject)
+    if subject.big and subject.definite and r.old and not (subject.role or subject.kind):
+        r.ask("target", f"Which guest is {subject.words}? Say its name.")
+        return True
     if subject.it:
         if not r.draft.guests:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")

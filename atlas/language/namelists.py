@@ -32,7 +32,11 @@ def more_names(items: Sequence[Item], at: int, subject: Subject, *, many: bool) 
         joint = at
         while joint < len(items) and items[joint].tag in {"COMMA", "AND"}:
             joint += 1
-        if joint == at or joint >= len(items) or items[joint].tag not in {"WORD", "NAME", "QUOTED"}:
+        if (
+            joint == at
+            or joint >= len(items)
+            or not (items[joint].tag in {"WORD", "NAME", "QUOTED"} or _named_so(items, at, joint))
+        ):
             break
         if subject.count is None and stem_of(items[joint].text) != stem and items[joint - 1].tag != "AND":
             break
@@ -44,6 +48,12 @@ def more_names(items: Sequence[Item], at: int, subject: Subject, *, many: bool) 
         subject.names.append(items[at + 1].text)
         at += 2
     return at
+
+
+def _named_so(items: Sequence[Item], at: int, joint: int) -> bool:
+    """Tell whether a role behind a role that is a name is one too: `vms db and app`."""
+    follows = items[joint + 1].tag if joint + 1 < len(items) else ""
+    return items[at - 1].tag == items[joint].tag == "ROLE" and follows not in {"KIND", "NOUN", "TIMES", "ROLE"}
 
 
 def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare: bool) -> Subject | None:

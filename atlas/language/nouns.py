@@ -7,24 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas.language.facts import Fact
-from atlas.language.items import Item
+from atlas.language.items import NO_PLURAL, SINGULAR_S, Item
 
-_PLURALS = frozenset(
-    {
-        "macchine",
-        "macchine virtuali",
-        "contenitori",
-        "istanze",
-        "maschinen",
-        "virtuelle maschinen",
-        "virtuellen maschinen",
-        "contenedores",
-        "bilanciatori",
-    }
-)
-_SINGULAR_S = frozenset(
-    {"vps", "dns", "kubernetes", "k8s", "k3s", "nfs", "ops", "postgres", "jenkins", "windows", "alles"}
-)
 HEADS = frozenset({"KIND", "NOUN", "ROLE", "SWV", "NODEWORD"})
 ALIASES = {
     "database": "db",
@@ -43,7 +27,6 @@ ALIASES = {
     "application": "app",
 }
 NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
-_NO_PLURAL = ("ss", "us", "is")
 
 
 @dataclass(slots=True)
@@ -90,17 +73,9 @@ def role_word(word: str) -> str:
         low = low[:-3] + "y"
     elif low.endswith(("xes", "ches", "shes")):
         low = low[:-2]
-    elif low.endswith("s") and len(low) > 2 and not low.endswith(_NO_PLURAL) and low not in _SINGULAR_S:
+    elif low.endswith("s") and len(low) > 2 and not low.endswith(NO_PLURAL) and low not in SINGULAR_S:
         low = low[:-1]
     return ALIASES.get(low, low)
-
-
-def plural(item: Item) -> bool:
-    """Tell whether a word is a plural."""
-    low = item.low
-    return low in _PLURALS or (
-        low.endswith("s") and len(low) > 2 and low not in _SINGULAR_S and not low.endswith(_NO_PLURAL)
-    )
 
 
 def sized(items: Sequence[Item], at: int) -> bool:

@@ -59,6 +59,22 @@ def by_role(r: Reading, subject: Subject, i: int) -> bool:
     return True
 
 
+def some(r: Reading, i: int) -> bool:
+    """Take `two vms: one on pve1 and one on pve2` as said of one after the other."""
+    group = r.family or (r.subjects[-1] if r.subjects else [])
+    free = [g for g in group if g not in r.told]
+    count = r.items[i].value
+    begins = r.tag(i - 1) in {"COMMA", "STOP", "COLON", "AND", "OPENP", "DASH"} and r.items[i].text.isalpha()
+    if not begins or r.tag(i + 1) not in {"ON", "WITH", "SIZE", "CORESHORT"} or not 0 < count < len(group):
+        return False
+    if len(free) < count:
+        return False
+    r.family = group
+    narrow(r, free[:count])
+    r.joinable = False
+    return True
+
+
 def _mismatch(r: Reading) -> None:
     text = f"{len(r.generic)} guests were asked for, and the parts do not add up to that"
     if not any(f.code == "count_mismatch" for f in r.draft.findings):

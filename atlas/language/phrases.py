@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from atlas.language.facts import Fact
-from atlas.language.items import Item
-from atlas.language.nouns import ALIASES, HEADS, NAMESAKES, Subject, plural, role_word
+from atlas.language.items import Item, plural
+from atlas.language.nouns import ALIASES, HEADS, NAMESAKES, Subject, role_word
 
 _ADJECTIVES = frozenset(
     {"DNS", "BACKUP", "GATEWAY", "STORAGE", "MOUNT", "CHECK", "NETWORK", "DATA", "USER", "POOL", "TEMPLATE", "SEARCH"}

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from atlas.language import groups, meeting
 from atlas.language.facts import Fact
-from atlas.language.nouns import plural
 from atlas.language.reading import NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 
@@ -41,9 +40,8 @@ def on(r: Reading, i: int) -> int:
     after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM"}
     if not storage and after_disk and not _NODE.match(name):
         storage = True
-    disks = r.tag(i - 1) == "DISK" and plural(r.items[i - 1]) and len(r.apply.disks or ()) == 1
-    if storage and (not after_disk or disks):
-        r.apply.disks = None  # `20g + 1t disks on X` is said of both
+    if storage and not after_disk:
+        r.apply.disks = None
     listed, end = _nodes(r, at)
     if not storage and len(r.scope) == len(listed) > 1:  # `web1 and web2 on pve1 and pve2`
         for g, node in zip(list(r.scope), listed, strict=True):

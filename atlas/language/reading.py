@@ -11,6 +11,7 @@ from atlas.language.draft import Draft, Question
 from atlas.language.facts import Fact
 from atlas.language.items import Item
 from atlas.language.nouns import Subject, role_word
+from atlas.language.order import taken
 from atlas.language.scope import Applier
 from atlas.language.stack import called
 from atlas.language.subjects import subject_at
@@ -26,6 +27,10 @@ NAMES = frozenset(
     {"WORD", "NAME", "ROLE", "QUOTED", "NAMES", "SWV", "NOUN", "GATEWAY", "STORAGE", "BACKUP", "DATA", "ROOT", "KIND"}
 )
 _DATABASES = frozenset({"postgresql", "mysql", "mariadb", "mongodb"})
+_SMALL = frozenset(
+    {"small", "smaller", "tiny", "modest", "lightweight", "piccola", "piccolo", "kleine", "kleiner", "kleinen"}
+    | {"pequeña", "pequeño", "petit", "petite"}
+)
 HARD = frozenset({"STOP", "COMMA", "CLOSEP", "DASH"})
 
 
@@ -38,7 +43,8 @@ class Reading:
     """
 
     def __init__(self, items: Sequence[Item], draft: Draft, text: str) -> None:
-        self.items, self.draft = list(items), draft
+        self.items, self.order = taken(items, draft)
+        self.draft = draft
         self.called = called(draft)
         self.draft_errors, self.draft_questions = list(draft.findings), list(draft.questions)
         self._lay()
@@ -98,6 +104,8 @@ class Reading:
     def find(self, subject: Subject) -> list[int]:
         """Return the guests of the draft that a subject refers to."""
         guests = self.draft.guests
+        if subject.big and subject.definite and not (subject.names or subject.role or subject.kind):
+            return self._of_size(small=subject.big.lower() in _SMALL)
         words = {w.lower() for w in (*subject.names, subject.role) if w}
         named = [g for g, x in enumerate(guests) if x.name and x.name.lower() in words]
         if named:
@@ -120,6 +128,13 @@ class Reading:
                 if _DATABASES & {s.partition("@")[0] for s in x.fields.get("software", [])}
             ]
         return same
+
+    def _of_size(self, *, small: bool) -> list[int]:
+        """Return `the small ones` or `the big ones`; nobody where none are smaller than others."""
+        memory = {g: x.fields["memory"] for g, x in enumerate(self.draft.guests) if "memory" in x.fields}
+        wanted = (min if small else max)(memory.values(), default=0)
+        found = [g for g, size in memory.items() if size == wanted]
+        return found if len(found) < len(memory) else []
 
     def ahead(self, i: int) -> list[int] | None:
         """Return the guests that the rest of the clause says its facts are for: `… on the db`, `… on all`."""

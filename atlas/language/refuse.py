@@ -32,7 +32,7 @@ _DESTROYS = (
 
 
 @cache
-def _table() -> tuple[tuple[tuple[str, re.Pattern[str], str], ...], tuple[re.Pattern[str], ...]]:
+def _table() -> tuple[tuple[tuple[str, re.Pattern[str], str], ...], tuple[re.Pattern[str], ...], re.Pattern[str]]:
     from importlib.resources import files
 
     from ruamel.yaml import YAML
@@ -47,7 +47,8 @@ def _table() -> tuple[tuple[tuple[str, re.Pattern[str], str], ...], tuple[re.Pat
         return re.compile(text)
 
     refused = tuple((row["code"], whole(row["pattern"]), row["words"]) for row in data["refused"])
-    return refused, tuple(whole(text) for text in data["confirm"])
+    harmless = whole("|".join(data["harmless"]))
+    return refused, tuple(whole(text) for text in data["confirm"]), harmless
 
 
 _UNREADABLE = frozenset({"unbounded", "hypervisor", "attack", "secret"})
@@ -70,9 +71,9 @@ def refusals(text: str) -> list[Finding]:
 
     Names and quoted passages are data: an instruction inside them is neither obeyed nor refused.
     """
-    refused, confirm = _table()
+    refused, confirm, harmless = _table()
     outside = _QUOTES.sub(" quoted ", text)
-    plain = re.sub(r"\s+", " ", _DATA.sub(" named ", outside)).lower()
+    plain = harmless.sub(" ", re.sub(r"\s+", " ", _DATA.sub(" named ", outside)).lower())
     whole = re.sub(r"\s+", " ", _DATA.sub(" named ", text)).lower()
     found = {
         code: Finding(kind="refuse", code=code, text=words)

@@ -56,3 +56,16 @@ def gone(r: Reading, i: int) -> int:
     for g in sorted(r.latest or r.scope, reverse=True):
         groups.delete(r, g)
     return 1
+
+
+def only(r: Reading, i: int) -> int:
+    """Take `scrap that, just web1` as the removal of all others."""
+    subject = subject_at(r.items, i + 1, bare=True)
+    kept = r.find(subject) if subject and r.old and not r.subjects else []
+    if not subject or not kept or r.tag(i + 1 + subject.length) not in {"", "STOP"}:
+        return 0
+    if any(item.tag not in {"FILL", "REMOVE", "CHANGE", "COMMA", "STOP", "IT", "ALL", "NO"} for item in r.items[:i]):
+        return 0
+    for g in [g for g in range(len(r.draft.guests) - 1, -1, -1) if g not in kept]:
+        groups.delete(r, g)
+    return 1 + subject.length

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from atlas.language.items import Item
+from atlas.language.items import Item, plural
 from atlas.language.namelists import bare_name, more_names, told_apart
-from atlas.language.nouns import HEADS, NAMESAKES, Subject, plural, sized
+from atlas.language.nouns import HEADS, NAMESAKES, Subject, sized
 from atlas.language.phrases import describe, run_end
 
 _INDEFINITE = frozenset({"a", "an", "un", "una", "uno", "ein", "eine", "einen", "einer", "une"})
@@ -51,7 +51,7 @@ def subject_at(items: Sequence[Item], i: int, *, bare: bool) -> Subject | None:
     determined = determined or subject.count != had
     if told_apart(items, stop, subject):
         subject.names, stop, used = [], stop - 1, used - 1
-    stop = more_names(items, stop, subject, many=plural(run[heads[-1]]))
+    stop = more_names(items, stop, subject, many=any(plural(run[k]) for k in heads))
     only_software = all(item.tag in {"SWV", "OSV"} for item in run[:used])
     heads_list = stop < len(items) and (items[stop].tag == "COLON" or sized(items, stop))
     if only_software and not (determined or bare or heads_list):
@@ -116,6 +116,12 @@ def _collective(items: Sequence[Item], at: int) -> bool:
     }
 
 
+def _of_them(items: Sequence[Item], at: int) -> bool:
+    """Tell whether `of them` stands in front of what some of a group are."""
+    tags = [item.tag for item in items[at : at + 3]]
+    return tags[:2] in (["OF", "ALL"], ["OF", "IT"]) and tags[2:] in (["ROLE"], ["SWV"])
+
+
 def _namesake(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
     """Return the subject of words that are guests where they are counted: `un dns con 1 core`, `4x ubuntu 24.04`."""
     counted = subject.count is not None or subject.indefinite
@@ -152,8 +158,8 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             subject.big = item.text
         elif item.tag in {"OLD", "SAME"}:
             subject.old = subject.old or item.tag == "OLD"
-        elif _collective(items, i):
-            i += 1  # `a cluster of 3`
+        elif _collective(items, i) or (subject.count is not None and _of_them(items, i)):
+            i += 1  # `a cluster of 3`, `2 of them web`
         elif item.low in _NEW and (subject.indefinite or subject.definite):
             pass  # `the new web server`
         elif item.tag not in {"OF", "FILL"} or not (subject.count or subject.some or subject.big or subject.indefinite):
@@ -171,6 +177,14 @@ def _pronoun(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subjec
     if i < len(items) and items[i].tag == "IT":
         return Subject(length=1, it=True)
     follows = items[at].tag if at < len(items) else ""
+    if (
+        subject.big
+        and at > i
+        and "one" in {items[at - 1].low.rstrip("s"), items[min(at, len(items) - 1)].low.rstrip("s")}
+    ):
+        subject.length = at - i + (items[at - 1].low.rstrip("s") != "one")
+        subject.words = f"{subject.big} one"
+        return subject  # `one of the small ones`
     if subject.ordinal is not None and i + 1 < at and items[i + 1].low in {"one", "ones"}:
         subject.length, subject.count = 2, None  # `first one gets 8 GB`
         return subject

@@ -57,6 +57,7 @@ _HANDLERS = {
     "OTHERS": pointing.others,
     "VLAN": _vlan,
     "GONE": removing.gone,
+    "ONLY": removing.only,
     "OPEN": doubts.which_ports,
     "RESIZE": changing.resize,
     "SHRINK": changing.shrink,

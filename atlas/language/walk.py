@@ -5,9 +5,11 @@ from __future__ import annotations
 from atlas.language import grammar, groups, meeting, parts
 from atlas.language.disks import sizeless
 from atlas.language.facts import Fact
-from atlas.language.nouns import Subject, plural
+from atlas.language.items import plural
+from atlas.language.nouns import Subject
 from atlas.language.places import on_storage
 from atlas.language.reading import HARD, Reading
+from atlas.language.respectively import each_its_own
 from atlas.language.subjects import subject_at
 from atlas.language.verbs import special
 from atlas.units import GIB
@@ -22,14 +24,12 @@ def run(r: Reading) -> None:
     while i < len(r.items):
         used = special(r, i)
         if not used:
-            used = _subject(r, i) or _fact(r, i)
+            used = each_its_own(r, i) or _subject(r, i) or _fact(r, i)
         if not used:
             item = r.items[i]
-            if item.tag == "NUM" and _likewise(r, i):
-                pass
-            elif item.tag == "NUM":
+            if item.tag == "NUM" and not (_likewise(r, i) or parts.some(r, i)):
                 r.count = item.value
-            elif item.tag in {"WORD", "QUOTED"}:
+            if item.tag in {"WORD", "QUOTED"}:
                 r.unknown.append(item.text)
             used = 1
         i += used
@@ -52,6 +52,8 @@ def _finish(r: Reading) -> None:
         r.apply.apply(fact, targets, weak=bool(r.subjects))
     if not targets and r.pending:
         r.apply.notes += [f.field for f in r.pending]
+    for place, word in enumerate(r.order, 1):
+        r.apply.apply(Fact("start.order", place), r.find(Subject(role=word, names=[word])))
     r.draft.focus = [g for g in r.scope if g < len(r.draft.guests)]
 
 

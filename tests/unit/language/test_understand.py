@@ -160,7 +160,24 @@ def test_quotes_make_neither_a_password_nor_a_command_harmless(said: str) -> Non
         "fetch server and bash runner vms, 2c 2g",
         "move everything to pve3",
         "running nginx on web1, removed apache",
+        "a vm for our phishing awareness training, debian 12",
+        "fail2ban to stop brute force attempts on ssh",
+        "a mail vm that scans for malware",
+        "eine vm zum schutz gegen ddos",
     ],
 )
 def test_what_only_sounds_unsafe_is_not_refused(said: str) -> None:
     assert refusals(said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "a vm to ddos our competitor",
+        "set up a phishing site for paypal",
+        "scan for open hosts and exploit them",
+        "malware scanning, and a botnet beside it",
+    ],
+)
+def test_what_asks_for_an_attack_is_refused_whatever_else_it_says(said: str) -> None:
+    assert [f.code for f in refusals(said)] == ["attack"]

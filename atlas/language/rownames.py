@@ -1,0 +1,112 @@
+"""Plain words that are names since they stand where names do: `two vms, blue on pve1, green on pve2`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from atlas.language.items import Item, plural
+
+_BEGINS = frozenset({"COMMA", "STOP", "AND", "COLON", "OPENP"})
+_TELLS = frozenset({"ON", "WITH", "COLON", "OPENP", "SIZE", "CORESHORT", "ADDR", "DASH"})
+_JOINS = frozenset({"COMMA", "AND", "SLASH"})
+_PLAIN = frozenset({"WORD", "ROLE", "NAME", "CHECK", "BIG", "DATA", "BACKUP", "DNS", "FIRST", "SECOND"})
+"""What may be a name where as many values follow as there are such words."""
+_BEFORE = frozenset({"OSV", "WORD", "BIG", "FILL", "SWV", "ROLE", "UNPRIVILEGED", "PRIVILEGED", "HA", "KIND", "DATA"})
+
+
+def with_names(items: Sequence[Item]) -> list[Item]:
+    """Return the items with plain words in a row of guests taken as names."""
+    out = _in_front(list(items))
+    for k, item in enumerate(out):
+        if item.tag not in {"KIND", "NOUN"}:
+            continue
+        count = _count(out, k)
+        if (count or 0) < 2 and (count == 1 or not plural(item)):
+            continue
+        for j in _row(out, k, count):
+            out[j] = replace(out[j], tag="NAME", value=out[j].low)
+    return out
+
+
+def _tag(items: Sequence[Item], k: int) -> str:
+    return items[k].tag if 0 <= k < len(items) else ""
+
+
+def _count(items: Sequence[Item], k: int) -> int | None:
+    """Return how many guests are said in front of a noun."""
+    at = k - 1
+    while _tag(items, at) in _BEFORE:
+        at -= 1
+    return items[at].value if _tag(items, at) in {"NUM", "TIMES"} and at >= 0 else None
+
+
+def _row(items: Sequence[Item], k: int, count: int | None) -> list[int]:
+    """Return where the words stand behind a noun that are its guests' names; nothing if they are not as many."""
+    words = [
+        j
+        for j in range(k + 1, len(items))
+        if _tag(items, j) == "WORD" and not items[j].guessed and items[j].text.isalpha()
+    ]
+    told = [j for j in words if _tag(items, j - 1) in _BEGINS and _tag(items, j + 1) in _TELLS]
+    if count is not None:
+        return told if len(told) == count else _listed(items, k, count)
+    if k + 1 not in words or _tag(items, k + 2) not in _TELLS:
+        return []
+    alike = [j for j in told if _tag(items, j + 1) == _tag(items, k + 2)]
+    return [k + 1, *alike] if alike else []
+
+
+def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
+    """Return a list of so many words behind `three vms:`; nothing if it is longer or shorter."""
+    at = k + 1
+    while _tag(items, at) in {"OSV", "COMMA"}:
+        at += 1
+    opened = _tag(items, at) in {"COLON", "OPENP"}
+    found, end = _words(items, at + opened)
+    valued = _values(items, end + 1) == count
+    plain = opened and all(_tag(items, j) == "WORD" for j in found)
+    return found if len(found) == count and (plain or valued) else []
+
+
+def _words(items: Sequence[Item], at: int) -> tuple[list[int], int]:
+    """Return where the words of a list stand, and where it ends."""
+    found: list[int] = []
+    end = at
+    while _tag(items, at) in _PLAIN and not items[at].guessed:
+        found.append(at)
+        at = end = at + 1
+        while _tag(items, at) in _JOINS:
+            at += 1
+        if at == end:
+            break
+    return found, end
+
+
+def _in_front(items: list[Item]) -> list[Item]:
+    """Put the noun of `dev, test and prod vms: …` in front of the names, where a row of values follows them."""
+    for k, item in enumerate(items):
+        if item.tag != "KIND" or not plural(item) or _tag(items, k + 1) not in {"COLON", "WITH", "ON", "COMMA"}:
+            continue
+        begin = k
+        while _tag(items, begin - 1) in _PLAIN | _JOINS:
+            begin -= 1
+        found, end = _words(items, begin)
+        if len(found) > 1 and end == k and _tag(items, k - 2) in _JOINS and _values(items, k + 2) == len(found):
+            names = [replace(x, tag="NAME", value=x.low) if x.tag in _PLAIN else x for x in items[begin:k]]
+            return [*items[:begin], item, *names, *items[k + 1 :]]
+    return items
+
+
+def _values(items: Sequence[Item], at: int) -> int:
+    """Return how many values are listed at an item: `2c 4g, 4c 8g and 8c 16g` are three."""
+    found = 0
+    while True:
+        begin = at
+        while _tag(items, at) in {"NUM", "SIZE", "CORESHORT", "CORES", "MEMORY", "ADDR"}:
+            at += 1
+        if at == begin:
+            return found
+        found += 1
+        while _tag(items, at) in _JOINS:
+            at += 1

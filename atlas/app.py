@@ -127,10 +127,14 @@ class App:
             return api, f"Terraform cannot be used here: {problem.message}"
         return engine, "Terraform and its provider are here"
 
+    def client(self, name: str) -> Client:
+        """Return the API of a cluster, for what only reads."""
+        self.site(name)
+        return self._clients[name]
+
     def permissions(self, name: str) -> dict[str, list[str]]:
         """Return what the token of a cluster may do, by path."""
-        self.site(name)
-        held = self._clients[name].get("access", "permissions")
+        held = self.client(name).get("access", "permissions")
         return {path: [p for p, on in privileges.items() if on] for path, privileges in held.items()}
 
     def steps(self) -> Steps:

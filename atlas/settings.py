@@ -157,6 +157,18 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: There is none of that name, or it is faulty.
         """
+        name, values = self.written(name)
+        try:
+            return Profile.model_validate({"name": name, **values})
+        except ValidationError as problem:
+            raise SettingsError(_explain(f"clusters.{name}", problem), f"see {config_dir()}") from problem
+
+    def written(self, name: str | None = None) -> tuple[str, Mapping[str, Any]]:
+        """Return a cluster profile's name and what is written in it; without a name the default one's.
+
+        Raises:
+            SettingsError: There is none of that name, or its file is none.
+        """
         files = {file.stem: file for file in (config_dir() / "clusters").glob("*.yaml")}
         known = sorted({*self.clusters, *files})
         name = name or self.cluster or (known[0] if len(known) == 1 else None)
@@ -169,11 +181,7 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"there is no cluster profile {name!r}", f"known profiles: {', '.join(known) or 'none'}"
             )
-        values = _yaml(files[name]) if name in files else self.clusters[name]
-        try:
-            return Profile.model_validate({"name": name, **values})
-        except ValidationError as problem:
-            raise SettingsError(_explain(f"clusters.{name}", problem), f"see {config_dir()}") from problem
+        return name, _yaml(files[name]) if name in files else self.clusters[name]
 
 
 def _xdg(variable: str, default: str) -> Path:

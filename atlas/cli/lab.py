@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from atlas.cli import lab_fault
 from atlas.cli.common import Json, NoColor, Output, Quiet, output
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
 lab.add_typer(lab_fault.fault, name="fault")
 lab.add_typer(lab_fault.history, name="history")
 
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
+Guests = Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")]
+Latency = Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow", help="How long tasks take.")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
 
 
 @lab.command()
 def start(
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=16, help="How many nodes.")] = 3,
-    guests: Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")] = "simulated",
-    latency: Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow")] = "realistic",
+    guests: Guests = "simulated",
+    latency: Latency = "realistic",
     faults: Annotated[Path | None, typer.Option("--faults", help="A file of faults, active from the start.")] = None,
     name: Name = "lab",
     folder: Folder = None,
@@ -33,16 +38,11 @@ def start(
 ) -> None:
     """Start a lab in a process of its own and write its cluster profile."""
     with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas.errors import UsageError
-
-        if guests not in ("simulated", "qemu"):
-            raise UsageError(f"there are no guests of the kind {guests!r}", "use simulated or qemu")
-        if latency not in ("instant", "fast", "realistic", "slow"):
-            raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
+        check(guests, latency)
         control = _control()
         where = folder or control.default_directory()
         status = lab_fault.problems(
-            lambda: _translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults)
+            lambda: translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults)
         )
         path = write_profile(name, status)
         _report(out, status)
@@ -54,7 +54,7 @@ def stop(folder: Folder = None, json: Json = False, no_color: NoColor = False) -
     """Stop the lab and its guests; its state stays."""
     with output(json=json, no_color=no_color) as out:
         control = _control()
-        stopped = _translated(control.stop, folder or control.default_directory())
+        stopped = translated(control.stop, folder or control.default_directory())
         out.result({"stopped": stopped})
         out.print("the lab has stopped" if stopped else "no lab runs here")
 
@@ -64,7 +64,7 @@ def reset(folder: Folder = None, json: Json = False, no_color: NoColor = False) 
     """Stop the lab and forget its state."""
     with output(json=json, no_color=no_color) as out:
         control = _control()
-        _translated(control.reset, folder or control.default_directory())
+        translated(control.reset, folder or control.default_directory())
         out.result({"reset": True})
         out.print("the lab is as new")
 
@@ -84,13 +84,24 @@ def status(folder: Folder = None, json: Json = False, no_color: NoColor = False)
         _report(out, found)
 
 
+def check(guests: str, latency: str) -> None:
+    """Refuse kinds of guests and latencies that there are not."""
+    from atlas.errors import UsageError
+
+    if guests not in ("simulated", "qemu"):
+        raise UsageError(f"there are no guests of the kind {guests!r}", "use simulated or qemu")
+    if latency not in ("instant", "fast", "realistic", "slow"):
+        raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
+
+
 def _control() -> Any:
     from atlas.lab import control
 
     return control
 
 
-def _translated(call: Any, *args: Any, **options: Any) -> Any:
+def translated(call: Any, *args: Any, **options: Any) -> Any:
+    """Call the lab; its errors become ATLAS's."""
     from atlas.errors import AtlasError
 
     try:
@@ -100,16 +111,31 @@ def _translated(call: Any, *args: Any, **options: Any) -> Any:
 
 
 def _report(out: Output, status: dict[str, Any]) -> None:
-    shown = {k: v for k, v in status.items() if k != "token"}
-    out.result(shown)
+    out.result(shown(status))
+    say_where(out, status)
+
+
+def shown(status: dict[str, Any]) -> dict[str, Any]:
+    """Return a lab's status without its tokens."""
+    return {k: v for k, v in status.items() if k not in ("token", "tokens")}
+
+
+def say_where(out: Output, status: dict[str, Any]) -> None:
+    """Tell a person where a lab answers."""
     nodes = status["nodes"]
     out.print(
         f"the lab answers at [bold]{status['url']}[/], nodes {', '.join(nodes) if isinstance(nodes, list) else nodes}"
     )
 
 
-def write_profile(name: str, status: dict[str, Any]) -> Path:
-    """Write the profile; the token lies in a file of its own that only its owner may read."""
+def write_profile(name: str, status: dict[str, Any], more: Mapping[str, Any] | None = None) -> Path:
+    """Write the profile; the token lies in a file of its own that only its owner may read.
+
+    Args:
+        name: The profile.
+        status: Of the lab.
+        more: Fields of the profile of a lab that is another cluster's twin.
+    """
     import os
 
     from atlas.settings import config_dir, save_profile
@@ -135,6 +161,7 @@ def write_profile(name: str, status: dict[str, Any]) -> Path:
             }
         ],
         "defaults": {"disks": [{"storage": "shared-nfs"}]},
+        **(more or {}),
     }
     if jump:
         values["ssh"] = {"proxy_command": str(jump["proxy_command"])}

@@ -12,6 +12,7 @@ from typing import Any
 from atlas.lab import control
 from atlas.lab.clock import PROFILES
 from atlas.lab.faults import BadFaults
+from atlas.lab.inventory import InventoryError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--guests", choices=["simulated", "qemu"], default="simulated")
     parser.add_argument("--latency", choices=list(PROFILES), default="realistic", help="how long tasks take")
     parser.add_argument("--memory", type=int, metavar="MIB", help="of all real guests (default: half of what is free)")
+    parser.add_argument("--inventory", type=Path, metavar="FILE", help="rebuild a new lab from a cluster's inventory")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--faults", type=Path, default=None, metavar="FILE", help="faults from the start, as YAML")
     parser.add_argument("--dir", type=Path, default=None, help="the lab's directory")
@@ -32,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = _parser().parse_args(arguments)
     directory: Path = given.dir or control.default_directory()
-    options = {name: getattr(given, name) for name in ("nodes", "guests", "latency", "port", "memory", "faults")}
+    names = ("nodes", "guests", "latency", "port", "memory", "faults", "inventory")
+    options = {name: getattr(given, name) for name in names}
     try:
         if given.command == "serve":
             asyncio.run(control.serve_until_stopped(directory, **options))
@@ -48,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BadFaults as error:
         sys.stderr.write("".join(f"atlas.lab: {problem}\n" for problem in error.problems))
         return 2
-    except (control.LabError, OSError) as error:
+    except (control.LabError, InventoryError, OSError) as error:
         sys.stderr.write(f"atlas.lab: {error}\n")
         return 1
 

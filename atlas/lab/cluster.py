@@ -123,7 +123,7 @@ def node_load(call: Call, name: str) -> dict[str, Any]:
         "cpu": min(1.0, 0.01 + sum(row["cpu"] * row["maxcpu"] for row in rows) / node.cores),
         "maxmem": node.memory,
         "mem": min(node.memory, 2 * 1024**3 + sum(row["mem"] for row in rows)),
-        "maxdisk": 100 * 1024**3,
+        "maxdisk": node.disk,
         "disk": 8 * 1024**3,
         "uptime": int(now - node.booted_at),
     }
@@ -175,28 +175,30 @@ def status(call: Call) -> list[dict[str, Any]]:
     call.need("/", "Sys.Audit")
     nodes = call.lab.nodes
     rows: list[dict[str, Any]] = []
-    if len(nodes) > 1:
+    name = call.lab.options("cluster").get("name")
+    clustered = name is not None or len(nodes) > 1
+    if clustered:
         online = sum(node.online for node in nodes.values())
         quorate = int(online * 2 > len(nodes))
         rows.append(
             {
                 "type": "cluster",
                 "id": "cluster",
-                "name": "atlas-lab",
+                "name": name or "atlas-lab",
                 "nodes": len(nodes),
                 "quorate": quorate,
                 "version": len(nodes),
             }
         )
-    for name, node in nodes.items():
+    for node_name, node in nodes.items():
         rows.append(
             {
                 "type": "node",
-                "id": f"node/{name}",
-                "name": name,
-                "ip": node.network.get("vmbr0", {}).get("address", "127.0.0.1"),
-                "local": int(name == call.lab.local_node),
-                "nodeid": node.number if len(nodes) > 1 else 0,
+                "id": f"node/{node_name}",
+                "name": node_name,
+                "ip": node.ip,
+                "local": int(node_name == call.lab.local_node),
+                "nodeid": node.number if clustered else 0,
                 "online": int(node.online),
                 "level": "",
             }

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from atlas.lab.leftovers import end_leftovers
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 STATUS_FILE = "status.json"
+INVENTORY_FILE = "inventory.json"
 _WORLD_FILES = (
     *("state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "secrets.json", "admin.token", "lab.log"),
-    STATUS_FILE,
+    *(STATUS_FILE, INVENTORY_FILE),
 )
 
 
@@ -65,6 +67,7 @@ def start(
     port: int = 0,
     memory: int | None = None,
     faults: Path | None = None,
+    inventory: Path | None = None,
 ) -> dict[str, Any]:
     """Start a lab in its own process, and return its status once it answers.
 
@@ -76,6 +79,7 @@ def start(
         port: on 127.0.0.1; 0 takes a free one.
         memory: MiB for all real guests together; None takes half of what is free.
         faults: a file of faults that are active from the first call on.
+        inventory: what a new lab is rebuilt from.
 
     Raises:
         BadFaults: that file cannot be read; nothing was started.
@@ -96,6 +100,7 @@ def start(
     command += ["--guests", guests, "--latency", latency, "--port", str(port)]
     command += ["--memory", str(memory)] if memory else []
     command += ["--faults", str(faults.resolve())] if faults else []
+    command += ["--inventory", str(inventory.resolve())] if inventory else []
     with (directory / "lab.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     end = time.monotonic() + START_SECONDS
@@ -107,6 +112,37 @@ def start(
             raise LabError(f"the lab ended at its start (status {process.returncode}): {_last_words(directory)}")
         time.sleep(0.02)  # polls for the status file, up to the deadline above
     raise LabError(f"the lab did not answer within {START_SECONDS:.0f} s; see {directory / 'lab.log'}")
+
+
+def seed(directory: Path, inventory: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """Start a new lab that is the twin of a cluster.
+
+    Args:
+        directory: where it lies; no lab may be there yet.
+        inventory: the cluster's inventory.
+        options: what `start` takes.
+
+    Raises:
+        LabError: there is a lab already, the inventory is faulty, or the lab does not start.
+    """
+    from atlas.lab.inventory import InventoryError, check
+
+    if running(directory) is not None or (directory / "state.sqlite").exists():
+        raise LabError(f"there is a lab in {directory} already: reset it, or name another folder")
+    try:
+        checked = check(dict(inventory))
+    except InventoryError as problem:
+        raise LabError(str(problem)) from problem
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = directory / INVENTORY_FILE
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        json.dump(checked, out)
+    try:
+        return start(directory, inventory=file, **options)
+    except LabError:
+        with contextlib.suppress(LabError):
+            reset(directory)
+        raise
 
 
 def _last_words(directory: Path) -> str:

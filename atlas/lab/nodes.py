@@ -68,6 +68,10 @@ def status(call: Call) -> dict[str, Any]:
             "available": node.memory - load["mem"],
         },
         "swap": {"total": 8 * 1024**3, "used": 0, "free": 8 * 1024**3},
-        "rootfs": {"total": load["maxdisk"], "used": load["disk"], "free": 92 * 1024**3, "avail": 92 * 1024**3},
+        "rootfs": {
+            "total": load["maxdisk"],
+            "used": load["disk"],
+            **dict.fromkeys(("free", "avail"), load["maxdisk"] - load["disk"]),
+        },
         "ksm": {"shared": 0},
     }

@@ -86,7 +86,7 @@ class Server:
     """A lab that serves.
 
     Args:
-        secrets: Tokens by their id, and root's password under `root@pam`.
+        secrets: Tokens by their id, and root's password under `root@pam`; the last token is the one to work with.
     """
 
     lab: Lab
@@ -110,8 +110,9 @@ class Server:
         """The certificate of the authority that signed the server's."""
         return self.directory / "ca.pem"
 
-    def token(self, name: str = "atlas@pve!atlas") -> str:
+    def token(self, name: str | None = None) -> str:
         """Return a token as an Authorization header takes it: `user@realm!name=value`."""
+        name = name or next(known for known in reversed(self.secrets) if "!" in known)
         return f"{name}={self.secrets[name]}"
 
     def status(self) -> dict[str, Any]:
@@ -166,6 +167,13 @@ class Server:
         self.lab.store.close()
 
 
+async def _rebuilt(lab: Lab, inventory: Path) -> dict[str, str]:
+    from atlas.lab.inventory import parse
+    from atlas.lab.twin import rebuild
+
+    return await rebuild(lab, parse(inventory.read_text(encoding="utf-8")))
+
+
 async def serve(
     directory: Path,
     *,
@@ -176,6 +184,7 @@ async def serve(
     backend: Backend | None = None,
     memory: int | None = None,
     faults: Path | None = None,
+    inventory: Path | None = None,
 ) -> Server:
     """Start a lab in this process and loop.
 
@@ -188,6 +197,10 @@ async def serve(
         backend: Another carrier of guests than the one of that name.
         memory: MiB for all real guests together; None takes half of what is free.
         faults: A file of faults that are active from the first call on.
+        inventory: The inventory that a new lab is rebuilt from instead of its own world.
+
+    Raises:
+        InventoryError: That file is none.
     """
     from aiohttp import web
 
@@ -210,7 +223,7 @@ async def serve(
     lab = Lab(carrier, clock, directory)
     file = directory / SECRETS_FILE
     if not lab.nodes:
-        made = await fill(lab, nodes)
+        made = await fill(lab, nodes) if inventory is None else await _rebuilt(lab, inventory)
         file.touch(mode=0o600)
         file.write_text(json.dumps(made), encoding="utf-8")
     settle(lab)

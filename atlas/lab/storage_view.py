@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def usage(lab: Lab, storage: Storage, node: str) -> tuple[int, int]:
     """Return the size of a storage on a node and what is used of it, both in bytes."""
+    total, other = storage.space.get(node, (storage.bytes, 0))
     if storage.id in lab.full:
-        return storage.bytes, storage.bytes
-    used = sum(volume.used for volume in lab.local_volumes(storage.id, node))
-    return storage.bytes, used
+        return total, total
+    return total, other + sum(volume.used for volume in lab.local_volumes(storage.id, node))

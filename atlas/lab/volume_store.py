@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from atlas.lab import volumes
 from atlas.lab.call import PVEError
 from atlas.lab.guests import refuse
+from atlas.lab.storage_view import usage
 from atlas.lab.volumes import VolumeName
 from atlas.lab.world import Storage, Volume
 
@@ -124,9 +125,9 @@ def _record(lab: Lab, storage: Storage, node: str, volname: str, vmid: int, form
     if storage.id in lab.full:
         raise refuse(no_space(storage, file_path(lab, volid), size))
     if storage.type == "lvm":
-        used = sum(volume.used for volume in lab.local_volumes(storage.id, node))
-        if storage.bytes - used < size:
-            raise refuse(f"not enough free space ({(storage.bytes - used) // 1024} < {size // 1024})")
+        total, used = usage(lab, storage, node)
+        if total - used < size:
+            raise refuse(f"not enough free space ({(total - used) // 1024} < {size // 1024})")
     where = None if storage.shared else node
     path = _backend_path(lab, storage, node, vmid, volname.rsplit("/", 1)[-1])
     used = size if storage.type == "lvm" else 0

@@ -28,6 +28,8 @@ class Node(Record):
     Args:
         cores: processor threads.
         memory: bytes.
+        disk: bytes of the root file system.
+        address: its own in the cluster; empty takes the first bridge's.
         network: interfaces by name, as `GET network` shows them.
     """
 
@@ -35,10 +37,17 @@ class Node(Record):
     number: int = 1
     cores: int = 16
     memory: int = 64 * GIB
+    disk: int = 100 * GIB
+    address: str = ""
     online: bool = True
     booted_at: float = 0
     network: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ip(self) -> str:
+        """Where the other nodes find it."""
+        return self.address or str(self.network.get("vmbr0", {}).get("address", "127.0.0.1"))
 
 
 @dataclass
@@ -48,12 +57,14 @@ class Storage(Record):
     Args:
         options: the entry's properties beside `type`, texts as they were given; `shared` is 1 for a shared one.
         bytes: size, on each node where it is not shared.
+        space: where nodes differ: by node its size, and what of it is taken by other things than volumes, in bytes.
     """
 
     id: str
     type: str
     options: dict[str, Any] = field(default_factory=dict)
     bytes: int = 500 * GIB
+    space: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shared(self) -> bool:

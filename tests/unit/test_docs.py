@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas.cli.main import app
+from atlas.lab.inventory import PARTS, SECTIONS
 from atlas.phases import diagram
 from atlas.settings import AddressPool, Profile, Ssh
 
@@ -25,6 +26,14 @@ def test_every_field_of_a_profile_is_documented() -> None:
     fields = {*Profile.model_fields, *AddressPool.model_fields} - {"name", "ssh"}
     fields |= {f"ssh.{name}" for name in Ssh.model_fields}
     assert [f for f in sorted(fields) if f"`{f}`" not in text] == []
+
+
+def test_every_part_of_an_inventory_is_documented() -> None:
+    text = (ROOT / "docs/lab.md").read_text().partition("### The inventory")[2]
+    parts = {name: {field.removeprefix("*") for field in shape} for name, shape in PARTS.items()}
+    named = {*parts, *(field for shape in parts.values() for field in shape)}
+    named |= {name for name in SECTIONS if not name.startswith("sdn/running/")}
+    assert [name for name in sorted(named) if f"`{name}`" not in text] == []
 
 
 def test_every_command_has_words_of_help() -> None:
@@ -59,6 +68,7 @@ def test_every_module_says_what_it_is_in_its_first_line() -> None:
 def test_every_effect_of_a_fault_is_documented_with_its_options() -> None:
     from atlas.lab.effects import EFFECTS
 
-    rows = [line.split("|") for line in (ROOT / "docs/lab.md").read_text().splitlines() if line.startswith("| `")]
+    faults = (ROOT / "docs/lab.md").read_text().partition("## Faults")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in faults.splitlines() if line.startswith("| `")]
     told = {row[1].split("`")[1]: (set(row[2].split("`")[1::2]), "*" in row[1]) for row in rows}
     assert told == {name: (set(e.options.model_fields), e.once) for name, e in EFFECTS.items()}

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from atlas.lab.backend import AgentRefused, AgentSilent
-from atlas.lab.call import Call, Handler, PVEError, api
+from atlas.lab.call import Call, Handler, api
 from atlas.lab.guests import fault, refuse, this_guest
 from atlas.lab.world import Guest
 
@@ -23,38 +23,25 @@ _WRITES = (
 )
 
 
-def configured(call: Call) -> Guest:
-    """Find the VM, which must run and have an agent by its config.
+async def available(call: Call) -> Guest:
+    """Find the VM and make sure that its agent answers.
 
     Raises:
-        PVEError: no agent is configured, or the VM does not run.
+        PVEError: no agent is configured, the VM does not run, or the agent says nothing for three seconds.
     """
     guest = this_guest(call)
     if "agent" not in guest.config:
         raise refuse("No QEMU guest agent configured")
     if guest.status != "running":
         raise refuse(f"VM {guest.vmid} is not running")
-    return guest
-
-
-async def available(call: Call) -> Guest:
-    """Find the VM and make sure that its agent answers.
-
-    Raises:
-        PVEError: it is not there by its config, or says nothing for three seconds.
-    """
-    guest = configured(call)
     try:
+        if guest.vmid in call.lab.silent:
+            raise AgentSilent(f"VM {guest.vmid}: its agent is silent")
         await call.lab.backend.agent(guest.vmid, "guest-ping", timeout=SILENT_SECONDS)
     except AgentSilent as error:
-        raise await silence(call) from error
+        await call.lab.clock.sleep(SILENT_SECONDS)
+        raise refuse("QEMU guest agent is not running") from error
     return guest
-
-
-async def silence(call: Call) -> PVEError:
-    """Wait as long as PVE waits for an agent; return what it then says."""
-    await call.lab.clock.sleep(SILENT_SECONDS)
-    return refuse("QEMU guest agent is not running")
 
 
 async def ask(call: Call, command: str, arguments: dict[str, Any] | None = None) -> Any:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field
 
-from atlas.lab.agent import configured, silence
 from atlas.lab.call import Call, NotAuthenticated, PVEError, Severed
 from atlas.lab.fault import Match, Strict
 
@@ -183,16 +182,6 @@ def _both(
             await first(task, number, last)
 
     return step
-
-
-@effect("agent-silent", Strict)
-async def agent_silent(active: Active, options: Strict, call: Call, following: Next) -> object:
-    """Let the guest agent not answer; what PVE refuses before it asks the agent stays as it is."""
-    del active, options
-    if "/agent" not in call.path or (call.path.endswith("/agent") and call.method == "GET"):
-        return await following(call)
-    configured(call)
-    raise await silence(call)
 
 
 @effect("no-address", Strict)

@@ -52,6 +52,16 @@ def _unlock(guest: Guest, kind: str) -> None:
         del guest.config["lock"]
 
 
+@effect("agent-silent", Passing)
+async def agent_silent(active: Active, options: Passing, call: Call, following: Next) -> object:
+    """Let the agent of the guest that the call names fall silent; a shutdown that would ask it times out."""
+    for vmid in vmids(call)[:1]:
+        if vmid not in active.lab.silent:
+            active.lab.silent.add(vmid)
+            active.hold(lambda vmid=vmid: active.lab.silent.discard(vmid), options.seconds)  # type: ignore[misc]  # bound now
+    return await following(call)
+
+
 class Down(Passing):
     """Options of `node-down`."""
 

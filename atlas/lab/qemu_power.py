@@ -9,7 +9,7 @@ from atlas.lab.guest_config import truth
 from atlas.lab.guests import check_lock, check_running, find, flock, load, refuse, root_only
 from atlas.lab.qemu_bridges import check_plugs
 from atlas.lab.qemu_cleanup import clean_up_after
-from atlas.lab.qemu_machine import machine, rest, wake
+from atlas.lab.qemu_machine import agent_enabled, machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
 from atlas.lab.tasks import Task
 from atlas.lab.world import Guest, Lab
@@ -135,7 +135,9 @@ async def stop_vm(
         await lab.backend.stop(guest.vmid)
     else:
         await task.spend(min(SHUTDOWN_SECONDS, timeout or 60))
-        if not await lab.backend.shutdown(guest.vmid, 60 if timeout is None else timeout):
+        # With an agent PVE asks that alone, and ACPI only without one.
+        deaf = guest.vmid in lab.silent and agent_enabled(guest.config)
+        if deaf or not await lab.backend.shutdown(guest.vmid, 60 if timeout is None else timeout):
             if not force:
                 raise refuse("VM quit/powerdown failed - got timeout")
             task.log("VM still running - terminating now with SIGTERM")

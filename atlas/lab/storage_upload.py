@@ -53,6 +53,8 @@ async def _keep(call: Call, storage: Storage, name: str, path: str) -> None:
     """Enter a file as a volume, in place of one of the same name."""
     lab, node, kind = call.lab, call.params["node"], call.params["content"]
     volid = f"{storage.id}:{kind}/{name}"
+    if storage.id in lab.full:
+        raise PVEError(500, f"import failed: cp: error writing '{file_path(lab, volid)}': No space left on device")
     folder = storage.id if storage.shared else f"{storage.id}/{node}"
     size = Path(path).stat().st_size
     form = _format(kind, name)

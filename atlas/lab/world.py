@@ -216,6 +216,7 @@ class Lab:
         self.roles: Table[Role] = self.store.table("roles", Role)
         self.acl: Table[Acl] = self.store.table("acl", Acl)
         self.full: set[str] = set()  # storages on which there is no more space, whatever their size
+        self.silent: set[int] = set()  # guests whose agent does not answer, whatever the backend says
         self.tasks = Tasks(self.store, self.clock)
         self.rights = Rights(self)
 

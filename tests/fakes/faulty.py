@@ -48,8 +48,10 @@ class Site:
         fault = {"effect": effect, "match": match or {}, "options": options}
         return self.server.faults.add(read(fault, frozenset(self.server.faults.active)))[0]
 
-    async def call(self, method: str, path: str, /, **params: Any) -> Answer:
-        how: dict[str, Any] = {"params": params} if method in ("GET", "DELETE") else {"data": params}
+    async def call(
+        self, method: str, path: str, /, files: dict[str, tuple[str, bytes]] | None = None, **params: Any
+    ) -> Answer:
+        how: dict[str, Any] = {"params": params} if method in ("GET", "DELETE") else {"data": params, "files": files}
         url = f"{self.server.url}/api2/json{path}"
 
         def send() -> Answer:  # by a client that repeats nothing by itself
@@ -78,7 +80,7 @@ class Site:
     async def running(self, vmid: int) -> None:
         """Make a VM that runs, with an address."""
         assert await self.clone(vmid, name=f"web-{vmid}") == "OK"
-        config = {"ipconfig0": "ip=10.42.0.50/24,gw=10.42.0.1", "agent": "1"}
+        config: dict[str, Any] = {"ipconfig0": "ip=10.42.0.50/24,gw=10.42.0.1", "agent": "1"}
         assert (await self.call("PUT", f"/nodes/pve1/qemu/{vmid}/config", **config)).status == 200
         assert await self.run("POST", f"/nodes/pve1/qemu/{vmid}/status/start") == "OK"
 

@@ -158,6 +158,9 @@ async def test_node_that_is_down(api: Site) -> None:
     assert rows["storage/pve2/local"]["status"] == "unknown"
     with pytest.raises(Exception, match="no agent answers"):
         await api.lab.backend.agent(300, "guest-ping")
+    assert await api.clone(301) == "OK"
+    assert await api.run("POST", "/nodes/pve1/qemu/301/migrate", target="pve2") == "migration aborted"
+    assert "lock" not in api.lab.guest(301, "pve1").config
     await api.server.faults.clear(name)
     assert (await api.call("GET", "/nodes/pve2/qemu/300/agent/info")).status == 200
     assert (await api.call("GET", "/nodes/pve2/status")).status == 200
@@ -194,15 +197,28 @@ async def test_full_storage(api: Site, storage: str, words: str) -> None:
     assert await api.clone(300, full="1", storage=storage) == "OK"
 
 
+async def test_full_storage_takes_no_upload(api: Site) -> None:
+    api.add("storage-full", storage="local")
+    image = {"filename": ("x.iso", b"x" * 4096)}
+    upid = (await api.call("POST", "/nodes/pve1/storage/local/upload", files=image, content="iso")).data
+    assert "No space left on device" in await api.ended(upid)
+    assert api.lab.volume("local:iso/x.iso", "pve1") is None
+
+
 async def test_silent_agent_and_what_pve_says_before_it_asks_it(api: Site) -> None:
     await api.running(300)
-    api.add("agent-silent", {"guest": 300})
+    name = api.add("agent-silent", {"guest": 300})
     for verb, path in (("POST", "ping"), ("GET", "network-get-interfaces"), ("GET", "get-osinfo")):
         refused = await api.call(verb, f"/nodes/pve1/qemu/300/agent/{path}")
         assert (refused.status, refused.reason) == (500, "QEMU guest agent is not running")
     assert (await api.call("GET", "/nodes/pve1/qemu/300/status/current")).data["status"] == "running"
+    asked = await api.run("POST", "/nodes/pve1/qemu/300/status/shutdown", timeout="1")
+    assert asked == "VM quit/powerdown failed - got timeout"
     assert await api.run("POST", "/nodes/pve1/qemu/300/status/stop") == "OK"
     assert (await api.call("POST", "/nodes/pve1/qemu/300/agent/ping")).reason == "VM 300 is not running"
+    await api.server.faults.clear(name)
+    assert await api.run("POST", "/nodes/pve1/qemu/300/status/start") == "OK"
+    assert (await api.call("POST", "/nodes/pve1/qemu/300/agent/ping")).status == 200
 
 
 async def test_address_that_never_comes(api: Site) -> None:

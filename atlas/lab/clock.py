@@ -37,7 +37,8 @@ class Clock:
         """Return the time in seconds since 1970."""
         return time.time() + self.offset
 
-    def _steady(self) -> float:
+    def steady(self) -> float:
+        """Return seconds that jumps do not touch, for durations."""
         return time.monotonic() + self._skipped
 
     async def sleep(self, seconds: float) -> None:
@@ -46,11 +47,13 @@ class Clock:
 
     async def wait(self, seconds: float) -> None:
         """Let `seconds` of the lab's time pass, whatever the profile; advance() shortens it."""
-        if seconds <= 0:
+        await self.until(self.steady() + seconds)
+
+    async def until(self, end: float) -> None:
+        """Wait for a time of steady()."""
+        if end <= self.steady():
             await asyncio.sleep(0)
-            return
-        end = self._steady() + seconds
-        while (left := end - self._steady()) > 0:
+        while (left := end - self.steady()) > 0:
             moved = self._moved
             try:
                 await asyncio.wait_for(moved.wait(), left)

@@ -63,21 +63,24 @@ class Active:
         """Undo a condition once so many seconds of the lab's time are over, or when the fault is cleared."""
         self._undo.append(undo)
         if seconds is not None:
-            self.faults.spawn(self._later(undo, seconds))
+            self.faults.spawn(self._later(undo, self.lab.clock.steady() + seconds))
 
     async def wait(self, seconds: float | None) -> None:
         """Wait so many seconds of the lab's time, or for the fault's clearing; None: for that alone."""
+        await self._until(None if seconds is None else self.lab.clock.steady() + seconds)
+
+    async def _until(self, end: float | None) -> None:
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self.over.wait())]
-        if seconds is not None:
-            waits.append(asyncio.ensure_future(self.lab.clock.wait(seconds)))
+        if end is not None:
+            waits.append(asyncio.ensure_future(self.lab.clock.until(end)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waits:
                 one.cancel()
 
-    async def _later(self, undo: Undo, seconds: float) -> None:
-        await self.wait(seconds)
+    async def _later(self, undo: Undo, end: float) -> None:
+        await self._until(end)
         await self._run(undo)
 
     async def _run(self, undo: Undo) -> None:

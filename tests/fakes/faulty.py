@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,13 @@ class Site:
         config: dict[str, Any] = {"ipconfig0": "ip=10.42.0.50/24,gw=10.42.0.1", "agent": "1"}
         assert (await self.call("PUT", f"/nodes/pve1/qemu/{vmid}/config", **config)).status == 200
         assert await self.run("POST", f"/nodes/pve1/qemu/{vmid}/status/start") == "OK"
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for something to come true."""
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

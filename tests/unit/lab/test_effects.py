@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fakes.faulty import Site, site
+from fakes.faulty import Site, site, until
 
 from atlas.lab.effects import EFFECTS
 
@@ -43,8 +43,7 @@ async def test_error_has_the_shape_of_pve(api: Site) -> None:
 async def test_latency_delays_the_call_by_the_labs_clock(api: Site) -> None:
     name = api.add("latency", {"path": "/version"}, seconds=600)
     call = asyncio.create_task(api.call("GET", "/version"))
-    while not api.server.faults.active[name].struck:
-        await asyncio.sleep(0.01)
+    await until(lambda: api.server.faults.active[name].struck)
     assert not call.done()
     api.lab.clock.advance(601)
     assert (await call).status == 200
@@ -75,8 +74,7 @@ async def test_half_of_an_answer(api: Site) -> None:
 async def test_stalled_task_goes_on_once_the_fault_is_cleared(api: Site) -> None:
     name = api.add("task-stall", CLONE, step=2)
     upid = (await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="300")).data
-    while not images(api, 300):
-        await asyncio.sleep(0.01)
+    await until(lambda: images(api, 300))
     for _ in range(20):
         status = (await api.call("GET", f"/nodes/pve1/tasks/{upid}/status")).data
         assert status["status"] == "running"
@@ -92,10 +90,9 @@ async def test_stalled_task_can_be_stopped_and_ends_by_itself_in_time(api: Site)
     assert (await api.call("DELETE", f"/nodes/pve1/tasks/{upid}")).status == 200
     assert "interrupted by signal" in await api.ended(upid)
     assert "300" not in api.lab.guests
-    name = api.add("task-stall", {**CLONE, "nth": 1}, seconds=500)
+    api.add("task-stall", {**CLONE, "nth": 1}, seconds=500)
     upid = (await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="301")).data
-    while not api.server.faults.active[name].struck or "301" not in api.lab.guests:
-        await asyncio.sleep(0.01)
+    await until(lambda: "301" in api.lab.guests)
     api.lab.clock.advance(501)
     assert await api.ended(upid) == "OK"
 
@@ -137,8 +134,7 @@ async def test_lock_is_held_until_it_is_cleared_or_its_time_is_over(api: Site) -
     api.add("lock", {"method": "PUT", "guest": 300, "nth": 1}, guest=300, seconds=100)
     assert (await api.call("PUT", "/nodes/pve1/qemu/300/config", cores="3")).status == 500
     api.lab.clock.advance(101)
-    while api.lab.guest(300).config.get("lock"):
-        await asyncio.sleep(0.01)
+    await until(lambda: not api.lab.guest(300).config.get("lock"))
 
 
 async def test_node_that_is_down(api: Site) -> None:
@@ -169,15 +165,13 @@ async def test_node_that_is_down(api: Site) -> None:
 async def test_tasks_of_a_node_that_goes_down_die(api: Site) -> None:
     api.add("task-stall", CLONE, step=2)
     upid = (await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="300")).data
-    while not images(api, 300):
-        await asyncio.sleep(0.01)
+    await until(lambda: images(api, 300))
     api.add("node-down", {"path": "/version"}, node="pve1", seconds=100)
     assert (await api.call("GET", "/version")).status == 0  # the node that answers is the one that is down
     assert (await api.call("GET", "/cluster/status")).status == 0
     assert await api.ended(upid) == "unexpected status"
     api.lab.clock.advance(101)
-    while not api.lab.nodes["pve1"].online:
-        await asyncio.sleep(0.01)
+    await until(lambda: api.lab.nodes["pve1"].online)
     assert (await api.call("GET", "/nodes/pve1/qemu/300/config")).data["lock"] == "clone"
 
 
@@ -266,9 +260,9 @@ async def test_restart_of_the_daemon_breaks_connections_and_keeps_workers(api: S
     api.add("restart", {"path": "/version"}, seconds=900)
     assert (await api.call("GET", "/version")).status == 0
     assert (await api.call("GET", "/cluster/status")).status == 0  # nobody listens
-    while (await api.call("GET", "/cluster/status")).status == 0:
-        api.lab.clock.advance(901)
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while (await api.call("GET", "/cluster/status")).status == 0:
+            api.lab.clock.advance(901)
     assert (await api.call("GET", f"/nodes/pve1/tasks/{upid}/status")).data["status"] == "running"
     await api.server.faults.clear(stall)
     assert await api.ended(upid) == "OK"
@@ -277,12 +271,12 @@ async def test_restart_of_the_daemon_breaks_connections_and_keeps_workers(api: S
 async def test_restart_that_kills(api: Site) -> None:
     api.add("task-stall", CLONE, step=2)
     upid = (await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="300")).data
-    while not images(api, 300):
-        await asyncio.sleep(0.01)
+    await until(lambda: images(api, 300))
     api.add("restart", {"path": "/version"}, seconds=0, kill=True)
     assert (await api.call("GET", "/version")).status == 0
-    while (await api.call("GET", "/cluster/status")).status == 0:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while (await api.call("GET", "/cluster/status")).status == 0:
+            pass
     assert (await api.call("GET", f"/nodes/pve1/tasks/{upid}/status")).data["exitstatus"] == "unexpected status"
     assert api.lab.guest(300).config["lock"] == "clone"
 

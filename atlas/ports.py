@@ -112,6 +112,9 @@ class Engine(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Return what it uses with versions; part of the plan's hash."""
 
+    def still(self, folder: Path) -> str | None:
+        """Return the run that goes on by itself on the stack in this folder, its ATLAS having ended; None if none."""
+
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return the changes, by key; writes nothing to the cluster. The bundle is in `work.folder / "bundle"`."""
 

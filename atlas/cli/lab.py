@@ -38,12 +38,17 @@ def start(
 ) -> None:
     """Start a lab in a process of its own and write its cluster profile."""
     with output(json=json, quiet=quiet, no_color=no_color) as out:
+        from atlas.events import EventType
+
         check(guests, latency)
         control = _control()
         where = folder or control.default_directory()
         status = lab_fault.problems(
             lambda: translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults)
         )
+        if (len(status["nodes"]), status["guests"]) != (nodes, guests):
+            text = f"the lab that lies here has {len(status['nodes'])} nodes and {status['guests']} guests"
+            out.emit(EventType.NOTE, text=f"{text}; for another: atlas lab reset, then start it")
         path = write_profile(name, status)
         _report(out, status)
         out.print(f"cluster profile {name!r} written to {path}")

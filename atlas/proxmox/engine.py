@@ -53,6 +53,10 @@ class ApiEngine:
 
         return {"proxmoxer": version("proxmoxer")}
 
+    def still(self, folder: Path) -> str | None:  # noqa: ARG002  the port's signature
+        """Return None: nothing of a run goes on without ATLAS."""
+        return None
+
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return the changes, by key; writes nothing.
 

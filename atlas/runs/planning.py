@@ -11,7 +11,7 @@ from typing import Any
 import atlas
 from atlas.compare import drift
 from atlas.configs.catalogue import role_hash
-from atlas.errors import ApprovalRefused, NotFound
+from atlas.errors import ApprovalRefused, Held, NotFound
 from atlas.events import Emitter, EventType
 from atlas.generators.ansible import generate as playbook
 from atlas.generators.terraform import generate as terraform_files
@@ -47,8 +47,8 @@ def generate(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "au
     """Write a spec's bundle and return its folder and files; nothing is planned."""
     with _held(site, stack.metadata.name):
         work = prepare(site, stack, emit)
-        choose_engine(site, stack.metadata.name, engine, emit)
-        return _bundle(site, work, emit)
+        chosen = choose_engine(site, stack.metadata.name, engine, emit)
+        return _bundle(site, work, chosen, emit)
 
 
 def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "auto") -> Plan:
@@ -93,7 +93,7 @@ def choose_engine(site: Site, stack: str, said: EngineChoice, emit: Emitter) -> 
 def _plan(site: Site, work: Work, engine: Engine, emit: Emitter, spec: Mapping[str, Any]) -> Plan:
     if not work.destroy:
         report_drift(work, emit)
-    _, files = _bundle(site, work, emit)
+    _, files = _bundle(site, work, engine, emit)
     changes = engine.plan(work, emit)
     made = Plan(
         stack=work.stack,
@@ -120,7 +120,11 @@ def report_drift(work: Work, emit: Emitter) -> None:
         emit(EventType.DRIFT, found.key, path=found.path, expected=found.expected, observed=found.observed)
 
 
-def _bundle(site: Site, work: Work, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
+def _bundle(site: Site, work: Work, engine: Engine, emit: Emitter) -> tuple[Path, Mapping[str, str]]:
+    if run := engine.still(work.folder):  # its bundle is the approved one, which `resume` looks for
+        raise Held(
+            f"the {engine.name} engine still carries out {run} of {work.stack}", "`atlas resume` goes on with it"
+        )
     # The api engine's stacks get their HCL too, so that anyone can go on with Terraform alone.
     files = terraform_files(work)
     if not work.destroy:

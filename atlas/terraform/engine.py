@@ -62,10 +62,13 @@ class TerraformEngine:
         found = program.find()
         return {found.name: found.version, "bpg/proxmox": PROVIDER}
 
+    def still(self, folder: Path) -> str | None:
+        """Return the run whose Terraform outlives a killed ATLAS; see `ports.Engine`."""
+        return _at_work(folder)
+
     def plan(self, work: Work, emit: Emitter) -> tuple[Change, ...]:
         """Return what Terraform would change; see `ports.Engine`."""
         del emit  # planning takes seconds and has nothing to show on the way
-        _alone(work)
         space = self._space(work)
         expected, everyone = compare(work), subjects(work)
         space.lay(work.folder / "bundle")
@@ -79,7 +82,8 @@ class TerraformEngine:
 
     def apply(self, work: Work, plan: Plan, run: Path, journal: Journal, emit: Emitter, ready: GuestReady) -> None:
         """Carry out a plan or go on with it; see `ports.Engine`."""
-        _alone(work, run)
+        if other := _at_work(work.folder, run):
+            raise Held(f"Terraform still carries out {other} of {work.stack}", "`atlas resume` goes on with it")
         space, folder = self._space(work), run / "terraform"
         follower = self._follower(work, plan, journal, emit, ready)
         attempts = sorted(folder.glob("apply-*"), key=lambda p: int(p.name.rpartition("-")[2]))
@@ -195,19 +199,16 @@ class TerraformEngine:
         return Workspace(program.find(), folder, self.home / "terraform", secrets)
 
 
-def _alone(work: Work, run: Path | None = None) -> None:
-    """Make sure that no Terraform of another run still works on the stack; a killed ATLAS leaves one running.
-
-    Raises:
-        Held: One does.
-    """
-    for folder in (work.folder / "runs").glob("*/terraform/apply-*"):
-        other = folder.parent.parent
-        if other == run or (folder / "code").exists():
+def _at_work(folder: Path, run: Path | None = None) -> str | None:
+    """Return the run, other than this one, whose Terraform still works on the stack in this folder."""
+    for attempt in (folder / "runs").glob("*/terraform/apply-*"):
+        other = attempt.parent.parent
+        if other == run or (attempt / "code").exists():
             continue
-        process = detached.attach(folder)
+        process = detached.attach(attempt)
         if process is not None and process.fate() == "running":
-            raise Held(f"Terraform still carries out {other.name} of {work.stack}", "`atlas resume` goes on with it")
+            return other.name
+    return None
 
 
 def _remade(expected: Iterable[Change], everyone: Iterable[Subject]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from fakes.program import COMMAND, Api, Program
 
 from atlas.store import SqliteStore
+from atlas.terraform import detached
 
 SPEC: dict[str, Any] = {
     "metadata": {"name": "farm"},
@@ -57,6 +59,19 @@ def test_planning_a_stack_that_is_worked_on_names_the_process(atlas: Program) ->
     store.close()
     assert f"process {os.getpid()} works on stack lab-farm" in done.one("diagnostic")["summary"]
     atlas("plan", spec, *API).ended(0)
+
+
+def test_no_plan_touches_the_bundle_that_a_killed_runs_terraform_still_works_on(atlas: Program) -> None:
+    stack = atlas.home / "stacks" / "lab" / "farm"
+    left = stack / "runs" / "run-old" / "terraform" / "apply-1"
+    process = detached.start(left, ("sleep", "60"), atlas.folder, {"PATH": os.environ["PATH"]})
+    try:
+        done = atlas("plan", atlas.write(SPEC), "--cluster", "lab", "--engine", "terraform", "--json").ended(1)
+    finally:
+        os.killpg(int((process.folder / "stat").read_text().split(" ", 1)[0]), signal.SIGKILL)
+    assert "still carries out run-old of farm" in done.one("diagnostic")["summary"]
+    assert "atlas resume" in done.one("diagnostic")["hint"]
+    assert not (stack / "bundle").exists()
 
 
 def test_faults_of_a_spec_are_told_where_no_profile_is(tmp_path: Path) -> None:

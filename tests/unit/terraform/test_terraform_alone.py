@@ -40,15 +40,14 @@ def engine(home: Path) -> TerraformEngine:
     return TerraformEngine(profile, cast("Cluster", None), home)
 
 
-def test_no_plan_while_it_runs(work: Work, left: Path, tmp_path: Path) -> None:
-    with pytest.raises(Held, match=f"still carries out {left.name} of {work.stack}") as caught:
-        engine(tmp_path).plan(work, Emitter())
-    assert "atlas resume" in caught.value.hint
+def test_it_is_told_while_it_runs(work: Work, left: Path, tmp_path: Path) -> None:
+    assert engine(tmp_path).still(work.folder) == left.name
+    assert engine(tmp_path).still(tmp_path / "elsewhere") is None
 
 
 def test_no_other_run_while_it_runs(work: Work, left: Path, tmp_path: Path) -> None:
     nothing: Any = None
-    with pytest.raises(Held):
+    with pytest.raises(Held, match=f"still carries out {left.name} of {work.stack}"):
         engine(tmp_path).apply(
             work, cast("Plan", nothing), left.parent / "run-new", cast("Journal", nothing), Emitter(), nothing
         )

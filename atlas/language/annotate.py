@@ -26,6 +26,7 @@ _PUNCT |= {
 }
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
 _ODD = re.compile(r"(?=.*[a-z0-9])(?:[\w.-]*[#$%*~^|<>\\!?]\S*|-[\w-]+|[\w.-]*\.\.[\w.-]*|[a-z0-9]\w*-)", re.IGNORECASE)
+_ANDS = frozenset({",", "and", "e", "y", "und", "et", "&", "+"})
 _VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
 _PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
 _COUNTED_NOUN = re.compile(r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance)\b", re.IGNORECASE)
@@ -76,17 +77,13 @@ def _no_factor(listed: list[Token], i: int, items: list[Item], names: frozenset[
     """Tell whether `x5` is a guest's name rather than how many there are: `vm x5`, `x1 and x2`, `x1 = …`."""
     if not re.fullmatch(r"x\d+", listed[i].low):
         return False
-    before = [item.tag for item in items[-2:]]
-    follows = listed[i + 1].text if i + 1 < len(listed) else ""
-    row = any(token.kind == "TIMES" and token.low[0] == "x" for token in listed[i + 2 : i + 4])
-    row = (row and follows in {",", "and", "e", "y", "und", "et", "&", "+"}) or (
-        before[-1:] in (["AND"], ["COMMA"]) and bool(re.fullmatch(r"x\d+", items[-2].low))
-    )
-    alone = (
-        before[-1:] == ["KIND"] and not plural(items[-1]) and before[:-1] in ([], ["A"], ["NUM"], ["CHANGE"], ["STOP"])
-    )
-    colon = before[-1:] in (["COLON"], ["COMMA"], ["STOP"]) and follows in {"=", ":"}
-    return listed[i].low in names or before[-1:] == ["NAMED"] or row or alone or colon
+    before = ["", "", *(item.tag for item in items)][-2:]
+    follows = listed[i + 1].low if i + 1 < len(listed) else ""
+    ahead = follows in _ANDS and any(re.fullmatch(r"x\d+", token.low) for token in listed[i + 2 : i + 4])
+    behind = before[1] in {"AND", "COMMA"} and re.fullmatch(r"x\d+", items[-2].low if before[0] else "") is not None
+    alone = before[1] == "KIND" and not plural(items[-1]) and before[0] in {"", "A", "NUM", "CHANGE", "STOP"}
+    equated = before[1] in {"COLON", "COMMA", "STOP"} and follows in {"=", ":"}
+    return listed[i].low in names or before[1] == "NAMED" or ahead or behind or alone or equated
 
 
 def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list[Token]:

@@ -75,7 +75,7 @@ def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
         if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
             continue
         row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-        reachable = lab.nodes[guest.node].online
+        reachable = lab.online(guest.node)
         row |= _fixed(call, key) if reachable else {"status": "unknown"}
         if guest.status == "running" and reachable:
             row |= load(guest, now)
@@ -100,10 +100,10 @@ def _fixed(call: Call, key: str) -> dict[str, Any]:
 
 def _nodes(call: Call) -> list[dict[str, Any]]:
     rows = []
-    for name, node in call.lab.nodes.items():
+    for name in call.lab.nodes:
         row: dict[str, Any] = {"id": f"node/{name}", "node": name, "type": "node", "level": ""}
-        row["status"] = "online" if node.online else "offline"
-        if call.may(f"/nodes/{name}", "Sys.Audit") and node.online:
+        row["status"] = "online" if call.lab.online(name) else "offline"
+        if call.may(f"/nodes/{name}", "Sys.Audit") and call.lab.online(name):
             row |= {"cgroup-mode": 2, **node_load(call, name)}
         rows.append(row)
     return rows
@@ -140,7 +140,7 @@ def storage_rows(call: Call, names: Iterable[str]) -> list[dict[str, Any]]:
             if not storage.on(node):
                 continue
             total, used = usage(lab, storage, node)
-            online = lab.nodes[node].online
+            online = lab.online(node)
             rows.append(
                 {
                     "id": f"storage/{node}/{name}",
@@ -178,7 +178,7 @@ def status(call: Call) -> list[dict[str, Any]]:
     name = call.lab.options("cluster").get("name")
     clustered = name is not None or len(nodes) > 1
     if clustered:
-        online = sum(node.online for node in nodes.values())
+        online = sum(map(call.lab.online, nodes))
         quorate = int(online * 2 > len(nodes))
         rows.append(
             {
@@ -199,7 +199,7 @@ def status(call: Call) -> list[dict[str, Any]]:
                 "ip": node.ip,
                 "local": int(node_name == call.lab.local_node),
                 "nodeid": node.number if clustered else 0,
-                "online": int(node.online),
+                "online": int(call.lab.online(node_name)),
                 "level": "",
             }
         )

@@ -74,9 +74,8 @@ async def node_down(active: Active, options: Down, call: Call, following: Next) 
     """Take a node off the cluster: calls to it answer 595, its guests are unreachable, its tasks die."""
     lab = active.lab
     name = options.node or str(call.raw.get("node") or "")
-    node = lab.nodes.get(name)
-    if node is not None and node.online:
-        node.online = False
+    if name in lab.nodes and name not in lab.down:
+        lab.down.add(name)
         if options.tasks == "die":
             lab.tasks.kill_all(name)
         stopped = _running_on(lab, name)
@@ -84,9 +83,9 @@ async def node_down(active: Active, options: Down, call: Call, following: Next) 
             with contextlib.suppress(BackendError):
                 await lab.backend.suspend(vmid)
         active.hold(lambda: _up(lab, name, stopped), options.seconds)
-    if not lab.nodes[lab.local_node].online:
+    if lab.local_node in lab.down:
         raise Severed
-    if node is not None and call.raw.get("node") == name and not node.online:
+    if name in lab.down and call.raw.get("node") == name:
         raise PVEError(595, "No route to host")
     return await following(call)
 
@@ -100,8 +99,7 @@ def _running_on(lab: Lab, node: str) -> list[int]:
 
 
 async def _up(lab: Lab, name: str, stopped: list[int]) -> None:
-    if name in lab.nodes:
-        lab.nodes[name].online = True
+    lab.down.discard(name)
     for vmid in stopped:
         with contextlib.suppress(BackendError):
             await lab.backend.resume(vmid)

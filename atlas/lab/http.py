@@ -56,7 +56,7 @@ class Door:
         noted = self.history.call(request.method, path)
         answer: web.StreamResponse | None = None
         try:
-            if not self.lab.nodes[self.lab.local_node].online:
+            if self.lab.local_node in self.lab.down:
                 raise Severed
             answer = await self._answer(request, form, path, noted)
         except Severed as cut:
@@ -126,7 +126,7 @@ class Door:
         if given.get("node") == "localhost" and method.proxied:
             given["node"] = self.lab.local_node
         self.lab.rights.check(method.permissions, user, given)
-        if method.proxied and "node" in places and not self.lab.node(str(given["node"])).online:
+        if method.proxied and "node" in places and not self.lab.online(self.lab.node(str(given["node"])).name):
             raise PVEError(595, "No route to host")
         typed = check(method.parameters, given)
         peer = request.remote or "127.0.0.1"

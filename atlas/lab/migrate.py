@@ -147,7 +147,7 @@ async def _carry_out(
             guest = load(lab, node, vmid, kind)
             check_lock(guest)
             task.log(f"starting migration of {word} {vmid} to node '{target}'")
-            if not lab.nodes[target].online:
+            if not lab.online(target):
                 raise refuse("Can't connect to destination address using public key")
             found = await prepare(guest, task)
             guest.config["lock"] = "migrate"

@@ -14,11 +14,11 @@ FINGERPRINT = ":".join(["00"] * 32)
 def nodes(call: Call) -> list[dict[str, Any]]:
     """List the nodes."""
     rows = []
-    for name, node in call.lab.nodes.items():
+    for name in call.lab.nodes:
         row: dict[str, Any] = {"node": name, "id": f"node/{name}", "type": "node", "level": ""}
-        row["status"] = "online" if node.online else "offline"
+        row["status"] = "online" if call.lab.online(name) else "offline"
         row["ssl_fingerprint"] = FINGERPRINT
-        if node.online and call.may(f"/nodes/{name}", "Sys.Audit"):
+        if call.lab.online(name) and call.may(f"/nodes/{name}", "Sys.Audit"):
             row |= node_load(call, name)
         rows.append(row)
     return rows

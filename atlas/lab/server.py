@@ -228,8 +228,6 @@ async def serve(
         file.write_text(json.dumps(made), encoding="utf-8")
     settle(lab)
     lab.store.flush()
-    for node in lab.nodes.values():
-        node.online = True  # a node that a fault took down comes back with the lab
     middlewares: list[Middleware] = []
     history = History(clock.now)
     runner = web.ServerRunner(web.Server(Door(lab, middlewares, history), access_log=None), shutdown_timeout=1)

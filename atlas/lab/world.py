@@ -215,6 +215,8 @@ class Lab:
         self.groups: Table[Group] = self.store.table("groups", Group)
         self.roles: Table[Role] = self.store.table("roles", Role)
         self.acl: Table[Acl] = self.store.table("acl", Acl)
+        # What faults do to the world; none of it outlives the lab's process.
+        self.down: set[str] = set()  # nodes that cannot be reached
         self.full: set[str] = set()  # storages on which there is no more space, whatever their size
         self.silent: set[int] = set()  # guests whose agent does not answer, whatever the backend says
         self.tasks = Tasks(self.store, self.clock)
@@ -248,6 +250,10 @@ class Lab:
                 f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known",
             )
         return self.nodes[name]
+
+    def online(self, name: str) -> bool:
+        """Say whether a node is a member of the cluster that the others reach."""
+        return self.nodes[name].online and name not in self.down
 
     def guest(self, vmid: int | str, node: str | None = None, kind: str | None = None) -> Guest:
         """Return a guest.

@@ -171,8 +171,18 @@ async def test_tasks_of_a_node_that_goes_down_die(api: Site) -> None:
     assert (await api.call("GET", "/cluster/status")).status == 0
     assert await api.ended(upid) == "unexpected status"
     api.lab.clock.advance(101)
-    await until(lambda: api.lab.nodes["pve1"].online)
+    await until(lambda: api.lab.online("pve1"))
     assert (await api.call("GET", "/nodes/pve1/qemu/300/config")).data["lock"] == "clone"
+
+
+async def test_outage_ends_with_the_lab_and_one_of_the_world_stays(tmp_path: Path) -> None:
+    async with site(tmp_path) as api:
+        api.lab.nodes["pve1"].online = False  # as a twin has it
+        api.add("node-down", {"path": "/version"}, node="pve2")
+        assert (await api.call("GET", "/version")).status == 200
+        assert [row["status"] for row in (await api.call("GET", "/nodes")).data] == ["offline", "offline"]
+    async with site(tmp_path) as api:
+        assert [row["status"] for row in (await api.call("GET", "/nodes")).data] == ["offline", "online"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from atlas.lab.__main__ import main
 from atlas.lab.call import Call
 from atlas.lab.clock import Clock
 from atlas.lab.fault import Match, read, read_file
@@ -135,3 +136,13 @@ def test_file_gives_its_seed_to_all(tmp_path: Path) -> None:
         read_file(file)
     with pytest.raises(BadFaults, match="No such file"):
         read_file(tmp_path / "none")
+
+
+@pytest.mark.parametrize("command", ["start", "serve"])
+def test_no_lab_starts_with_a_wrong_file(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("[{effect: explode}, {effect: drop, match: {nth: 0}}]")
+    assert main([command, "--dir", str(tmp_path / "lab"), "--faults", str(file)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in told] == ["faults[0]", "faults[1].match.nth"]
+    assert not (tmp_path / "lab").exists()

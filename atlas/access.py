@@ -47,16 +47,35 @@ NEEDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 """Privileges by engine and path."""
 
 
-def missing(held: Mapping[str, Iterable[str]], engine: str) -> dict[str, list[str]]:
+_BEFORE = {9: {"VM.GuestAgent.Audit": "VM.Monitor"}}
+"""By the major version that brought it: a privilege, and which one gave the same before. Source: PVE 9.0's notes."""
+
+
+def needs(engine: str, version: str = "") -> dict[str, frozenset[str]]:
+    """Return the privileges that an engine needs, by path.
+
+    Args:
+        engine: `api` or `terraform`.
+        version: Proxmox VE's, such as `8.4.1`; left out: the latest that is known.
+    """
+    major = version.partition(".")[0]
+    older: dict[str, str] = {}
+    for since, names in _BEFORE.items():
+        older |= names if major.isdigit() and int(major) < since else {}
+    return {path: frozenset(older.get(name, name) for name in names) for path, names in NEEDS[engine].items()}
+
+
+def missing(held: Mapping[str, Iterable[str]], engine: str, version: str = "") -> dict[str, list[str]]:
     """Return what a token lacks for an engine, by path.
 
     Args:
         held: `GET access/permissions`: privileges by path; a path inherits from those above it.
         engine: `api` or `terraform`.
+        version: Proxmox VE's.
     """
     lacks = {}
-    for path, needs in NEEDS[engine].items():
-        left = sorted(needs - _effective(held, path))
+    for path, wanted in needs(engine, version).items():
+        left = sorted(wanted - _effective(held, path))
         if left:
             lacks[path] = left
     return lacks
@@ -69,13 +88,13 @@ def _effective(held: Mapping[str, Iterable[str]], path: str) -> set[str]:
     return set(held.get(path, ()))
 
 
-def commands(engine: str) -> list[str]:
-    """Return the `pveum` commands, for root on a node, that make the role, the user and the token."""
-    parts = NEEDS[engine]
+def commands(engine: str, version: str = "") -> list[str]:
+    """Return the `pveum` commands, for root on a node of that version, that make the role, the user and the token."""
+    parts = needs(engine, version)
     lines = [f"pveum user add {USER} --comment ATLAS"]
-    for path, needs in parts.items():
+    for path, names in parts.items():
         name = f"{ROLE}{path.split('/')[1].capitalize()}"
-        lines.append(f'pveum role add {name} --privs "{",".join(sorted(needs))}"')
+        lines.append(f'pveum role add {name} --privs "{",".join(sorted(names))}"')
         lines.append(f"pveum acl modify {path} --users {USER} --roles {name}")
     lines.append(f"pveum user token add {USER} {TOKEN} --privsep 0")
     return lines

@@ -61,7 +61,7 @@ def _findings(app: App) -> Iterator[Finding]:
         return
     nodes = [n for n in state.nodes.values() if n.online]
     yield "cluster", bool(nodes), f"Proxmox VE {state.version}, {len(nodes)} of {len(state.nodes)} nodes online", ""
-    yield _guarded("token", lambda: _token(app, site, engine.name))
+    yield _guarded("token", lambda: _token(app, site, engine.name, state.version))
     yield from _sources(site, state)
     yield from _network(site)
 
@@ -93,9 +93,9 @@ def _beside(name: str) -> str | None:
     return str(path) if path.exists() else None
 
 
-def _token(app: App, site: Site, engine: str) -> Finding:
+def _token(app: App, site: Site, engine: str, version: str) -> Finding:
     held = app.permissions(site.profile.name)
-    lacks = missing(held, engine)
+    lacks = missing(held, engine, version)
     if not lacks:
         return "token", True, f"has what the {engine} engine needs", ""
     text = "; ".join(f"{', '.join(privileges)} on {path}" for path, privileges in lacks.items())

@@ -81,7 +81,9 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
 
         # A terminal gets whole words; a pipe gets whole lines, those of tables too.
         piped = not sys.stdout.isatty()
-        console = Console(no_color=no_color or None, soft_wrap=piped, width=_PIPE if piped else None)
+        # Without emoji: `:CD:` in a fingerprint is no picture.
+        width = _PIPE if piped else None
+        console = Console(no_color=no_color or None, soft_wrap=piped, width=width, emoji=False)
         view = HumanView(console, quiet=quiet, verbose=verbose)
         out = Output(Emitter((view,)), json=False, quiet=quiet, view=view)
     try:

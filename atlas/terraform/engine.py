@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from atlas import certificate
 from atlas.compare import Subject, compare, subjects
 from atlas.errors import Held, PartlyDone, SpecError, StalePlan, Unreachable
 from atlas.events import Emitter, EventType, Stage
@@ -232,13 +230,8 @@ def _trust(profile: Profile, folder: Path) -> dict[str, str]:
     if profile.fingerprint is None:
         return {}
     # The provider knows no fingerprints, so the certificate that has it becomes the only one that is trusted.
-    place = urlsplit(profile.endpoint)
-    try:
-        pem = ssl.get_server_certificate((place.hostname or "", place.port or 443), timeout=10)
-    except OSError as problem:
-        raise Unreachable(f"{profile.endpoint} does not answer: {problem}", "is the address right?") from problem
-    found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
-    if found != profile.fingerprint.replace(":", "").lower():
+    pem = certificate.shown(profile.endpoint)
+    if certificate.fingerprint(pem) != profile.fingerprint.upper():
         raise Unreachable(
             f"the certificate of {profile.endpoint} is not the one of the profile",
             "compare its SHA-256 fingerprint with the one that the node's own web page shows",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from atlas.language.facts import Fact
 from atlas.language.groups import apply_subject, clone, create, narrow, refer, scale
-from atlas.language.nouns import Subject, sized
+from atlas.language.nouns import GENERIC, Subject, sized
 from atlas.language.parts import by_role, names_family, names_in_parens
 from atlas.language.reading import Reading
 
@@ -56,9 +55,9 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         elif not r.subjects and r.draft.focus:
             r.scope, r.placed = list(r.draft.focus), True
         return True
-    plain = subject.kind and not subject.names and not subject.role and subject.count in {None, 1}
-    if plain and r.apply.changing and r.old and not r.adding and r.scope:
-        r.apply.apply(Fact("kind", subject.kind), r.scope)  # `make it a VM`
+    plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
+    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
+        apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
         return True
     if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
         return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
@@ -68,6 +67,12 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     create(r, subject)
     return True
+
+
+def _becomes(r: Reading, subject: Subject) -> bool:
+    """Tell whether words say what guests become that are there, or that were named just now and are corrected."""
+    there = r.old and (subject.kind or (subject.image and r.subjects))
+    return bool(there or (r.apply.correcting and r.subjects and subject.kind))
 
 
 def _once_more(r: Reading, found: list[int], subject: Subject) -> bool:

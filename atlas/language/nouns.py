@@ -26,6 +26,8 @@ ALIASES = {
     "control-plane": "control plane",
     "application": "app",
 }
+GENERIC = frozenset({"", "server", "box", "machine", "host", "instance"})
+"""Roles that tell no guest from another."""
 NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
 
 

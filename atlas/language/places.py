@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from atlas.language import groups, meeting
 from atlas.language.facts import Fact
+from atlas.language.nouns import GENERIC
 from atlas.language.reading import NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 
@@ -58,6 +59,7 @@ def _on_network(r: Reading, i: int, at: int) -> int:
     while r.tag(node) in {"BIG", "OLD"}:
         node += 1
     hint = node > at or any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
+    hint = hint or (r.tag(node) == "NODEWORD" and r.tag(node + 1) == "WITH")  # `on the node with most space`
     if r.tag(node) == "NODEWORD" and hint and r.tag(node + 1) not in {"WORD", "NAME", "COLON"}:
         r.ask("node", f"Which node is {' '.join(x.text for x in r.items[i + 1 : node + 1])!r}?", r.scope)
         return node + 1 - i
@@ -140,7 +142,7 @@ def purpose(r: Reading, i: int) -> int:
         return 0
     word = subject.role or (subject.names[0] if subject.names else "")
     for g in r.scope:
-        if g >= r.old and word and r.draft.guests[g].role in {"", "server", "box", "machine", "host", "instance"}:
+        if g >= r.old and word and r.draft.guests[g].role in GENERIC:
             r.draft.guests[g].role = word
     if subject.old:
         r.ask("target", f"Which guest is meant by {subject.words!r}? I know only what you say here.", r.scope)

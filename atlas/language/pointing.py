@@ -45,6 +45,8 @@ def everyone(r: Reading, i: int) -> int:
     follows = subject_at(r.items, i + 1, bare=True)
     if follows and (found := r.find(follows) or _of_kind(r, follows)):
         r.scope, r.weak = found, True
+        if follows.image:
+            groups.apply_subject(r, follows, found)  # `both debian vms`
         return 1 + follows.length
     r.scope, r.family, r.told = r.everyone(), [], set()
     r.weak = bool(r.scope)
@@ -53,9 +55,11 @@ def everyone(r: Reading, i: int) -> int:
 
 def _of_kind(r: Reading, subject: Subject) -> list[int]:
     """Return the guests that `all vms` or `all containers` means."""
-    if not subject.kind or subject.names or subject.role or subject.image or subject.count is not None:
+    if not subject.kind or subject.names or subject.role or subject.count is not None:
         return []
-    return [g for g in r.everyone() if r.draft.guests[g].fields.get("kind", "vm") == subject.kind]
+    alike = [g for g in r.everyone() if r.draft.guests[g].fields.get("kind", "vm") == subject.kind]
+    images = {g: r.draft.guests[g].fields.get("image") for g in alike}
+    return [g for g in alike if subject.image in {None, images[g]} or not any(images.values())]
 
 
 def each(r: Reading, i: int) -> int:

@@ -59,13 +59,21 @@ def gone(r: Reading, i: int) -> int:
 
 
 def only(r: Reading, i: int) -> int:
-    """Take `scrap that, just web1` as the removal of all others."""
-    subject = subject_at(r.items, i + 1, bare=True)
-    kept = r.find(subject) if subject and r.old and not r.subjects else []
-    if not subject or not kept or r.tag(i + 1 + subject.length) not in {"", "STOP"}:
+    """Take `scrap that, just web1` and `only keep a and b` as the removal of all others."""
+    at = i + 1
+    kept: list[int] = []
+    while r.old and not r.subjects:
+        while r.tag(at) in {"FILL", "AND", "COMMA"}:
+            at += 1
+        subject = subject_at(r.items, at, bare=True)
+        found = r.find(subject) if subject and not subject.it else []
+        if subject is None or not found:
+            break
+        kept, at = [*kept, *found], at + subject.length
+    if not kept or r.tag(at) not in {"", "STOP"}:
         return 0
     if any(item.tag not in {"FILL", "REMOVE", "CHANGE", "COMMA", "STOP", "IT", "ALL", "NO"} for item in r.items[:i]):
         return 0
     for g in [g for g in range(len(r.draft.guests) - 1, -1, -1) if g not in kept]:
         groups.delete(r, g)
-    return 1 + subject.length
+    return at - i

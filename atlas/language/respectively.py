@@ -53,7 +53,10 @@ def _parts(r: Reading, at: int, most: int) -> tuple[list[list[Item]], int]:
         if at == end:
             break
         if len(parts) == most:
-            more = r.tag(at) == parts[-1][0].tag
+            after = at
+            while r.tag(after) in _VALUES:
+                after += 1
+            more = [item.tag for item in r.items[at:after]] == [item.tag for item in parts[-1]]
             return ([], end) if more else (parts, end)
     return parts, end
 

@@ -24,6 +24,8 @@ def with_names(items: Sequence[Item]) -> list[Item]:
         count = _count(out, k)
         if (count or 0) < 2 and (count == 1 or not plural(item)):
             continue
+        for j in _announced_behind(out, k):
+            out[j] = replace(out[j], tag="NAME", value=out[j].low)
         for j in _row(out, k, count):
             out[j] = replace(out[j], tag="NAME", value=out[j].low)
     return out
@@ -55,6 +57,25 @@ def _row(items: Sequence[Item], k: int, count: int | None) -> list[int]:
         return []
     alike = [j for j in told if _tag(items, j + 1) == _tag(items, k + 2)]
     return [k + 1, *alike] if alike else []
+
+
+def _announced_behind(items: Sequence[Item], k: int) -> list[int]:
+    """Return where the names stand in `alpha on vlan 10 and beta on vlan 20, both debian vms`."""
+    begin = k
+    while _tag(items, begin - 1) in _BEFORE:
+        begin -= 1
+    if _tag(items, begin - 1) != "ALL" or any(item.tag in {"KIND", "NOUN"} for item in items[:begin]):
+        return []
+    told = [
+        j
+        for j in range(begin)
+        if _tag(items, j) == "WORD"
+        and not items[j].guessed
+        and items[j].text.isalpha()
+        and (j == 0 or _tag(items, j - 1) in _BEGINS)
+        and _tag(items, j + 1) in _TELLS
+    ]
+    return told if len(told) > 1 and len({_tag(items, j + 1) for j in told}) == 1 else []
 
 
 def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:

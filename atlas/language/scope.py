@@ -98,7 +98,8 @@ class Applier:
             self._one(Fact(fact.field, new), g)
 
     def _was_said(self, g: int, name: str) -> bool:
-        return (g, name) in self.said
+        """Tell whether a value was said; a bare `gpu` says less than the model that follows."""
+        return self.said.get((g, name), (True, ()))[0] is not True
 
     def _conflict(self, fact: Fact, g: int, scope: Sequence[int]) -> None:
         if fact.op != "set" or fact.field in _LISTS or fact.field in {"storage", "disk.any", "disk.root", "prefix"}:
@@ -108,7 +109,7 @@ class Applier:
         before = self.said.get((g, name))
         self.said[g, name] = (fact.value, tuple(scope))
         self.said[g, fact.field] = (fact.value, tuple(scope))
-        if fact.field == "gpu" and fact.value is True and before:
+        if fact.field == "gpu" and before and True in (fact.value, before[0]):
             return
         if before and before[0] != fact.value and before[1] == tuple(scope) and not self.correcting:
             if g != scope[0]:

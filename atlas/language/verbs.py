@@ -81,6 +81,7 @@ _HANDLERS = {
     "PREFIX": naming.prefix,
     "CHECK": verifying.check,
     "PORT": verifying.check,
+    "ANSWER": verifying.answers,
     "HTTP": verifying.check,
     "HTTPS": verifying.check,
     "FOR": places.purpose,

@@ -61,6 +61,17 @@ def check(r: Reading, i: int) -> int:
     return end - i
 
 
+def answers(r: Reading, i: int) -> int:
+    """Take `each must answer on 9200` as a check of a port."""
+    at = i + 1
+    while r.tag(at) in {"ON", "PORT", "FILL", "A"}:
+        at += 1
+    if at == i + 1 or r.tag(at) != "NUM" or r.tag(i + 1) != "ON":
+        return 0
+    r.state(Fact("checks", {"port": r.items[at].value}, "add"), r.ahead(at + 1))
+    return at + 1 - i
+
+
 def _checks(window: list[Item]) -> list[dict[str, Any]]:
     """Return what a run of words wants to be checked."""
     tags = {item.tag for item in window}

@@ -216,7 +216,9 @@ def _drift(s: Subject) -> Iterator[Drift]:
         return
     here = s.observed.attributes
     for path, value in s.applied.items():
-        if path in attributes.UNSEEN or attributes.effect(path, s.observed.kind) is None:
+        if path in attributes.UNSEEN or attributes.pattern(path) not in attributes.EFFECTS:
+            continue  # such as what Ansible did, which no API shows
+        if attributes.effect(path, s.observed.kind) is None:
             continue
         now = here.get(path)
         if path == "tags":

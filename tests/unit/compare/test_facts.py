@@ -84,3 +84,9 @@ def test_what_ansible_did_is_no_attribute_of_the_cluster() -> None:
     (key,) = before.applied
     after = replace(before, applied={key: {**before.applied[key], "configured": "5d3f", "software": ("nginx",)}})
     assert compare(after) == ()
+
+
+def test_what_ansible_did_is_no_drift() -> None:
+    work_ = made(work({}))
+    applied = {key: {**values, "configured": "abc", "software": ("nginx",)} for key, values in work_.applied.items()}
+    assert drift(replace(work_, applied=applied)) == ()

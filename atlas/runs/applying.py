@@ -114,12 +114,13 @@ def _carry_out(site: Site, plan: Plan, run: Run, engine: Engine, emit: Emitter) 
                 engine.apply(work, plan, folder, journal, emit, configuring.ready)
             except PartlyDone as problem:
                 failed.append(problem.message)
-        site.store.update_run(run.id, stage=CONFIGURING)
+        if not failed:  # else going on begins with the engine: its guests that failed are not there yet
+            site.store.update_run(run.id, stage=CONFIGURING)
     if plan.destroy and not failed:
         _end(site, run, emit, "applied", f"{len(plan.changes)} guests deleted")
         return
     if site.reach.how != "none" and not plan.destroy:
-        failed += configuring.finish()
+        failed += configuring.finish(handed_over=bool(failed))
     if failed:
         raise PartlyDone("; ".join(failed), "mend what is said and run `atlas resume`")
     site.store.update_run(run.id, stage=VERIFYING)

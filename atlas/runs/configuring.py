@@ -62,9 +62,15 @@ class Configuring:
     def _due(self, instance: Instance) -> bool:
         if self._site.reach.how == "none":
             return False
+        if self._work.applied.get(instance.key, {}).get(CONFIGURED) != configured(instance):
+            return True
         change = self._changes.get(instance.key)
         anew = change is not None and change.action in (Action.CREATE, Action.REPLACE)
-        return anew or self._work.applied.get(instance.key, {}).get(CONFIGURED) != configured(instance)
+        return anew and not any(
+            instance.key in entry.intent["guests"]
+            for entry in self._journal.entries(_ALL)
+            if entry.step == _STEP and entry.outcome and "seconds" in entry.outcome  # done, before this run was resumed
+        )
 
     def __enter__(self) -> Configuring:
         """Begin with what an interrupted run left, and take guests from now on."""
@@ -90,9 +96,16 @@ class Configuring:
             self._waiting[key] = thread
         thread.start()
 
-    def finish(self) -> list[str]:
-        """Configure all that is left and return what failed, a sentence for each guest."""
+    def finish(self, *, handed_over: bool = False) -> list[str]:
+        """Configure all that is left and return what failed, a sentence for each guest.
+
+        Args:
+            handed_over: Only the guests that the engine handed over; it failed with others, and nobody waits for these.
+        """
         self._start()
+        if handed_over:
+            with self._turn:
+                self._wanted = {key: one for key, one in self._wanted.items() if key in self._waiting}
         for key in self._wanted:
             self.ready(key)
         with self._turn:

@@ -16,6 +16,7 @@ from atlas.app import App
 from atlas.cli.common import Output
 from atlas.cli.run import finish
 from atlas.conversations.session import Conversation
+from atlas.errors import PartlyDone
 from atlas.events import Emitter, Event
 from atlas.ports import CheckResult, HostResult, Target
 from atlas.settings import EngineChoice
@@ -79,10 +80,10 @@ class House:
         site = self.app.site("lab")
         self.app._sites["lab"] = dataclasses.replace(site, reach=self.reach, configurator=self.ansible)
 
-    def go(self, conversation: Conversation) -> int:
+    def go(self, conversation: Conversation, *, yes: bool = True) -> int:
         """Take a session to its end as `apply FILE --yes` does; return the exit code."""
         try:
-            finish(self.app, conversation, Output(self.app.emit, json=True), yes=True)
+            finish(self.app, conversation, Output(self.app.emit, json=True), yes=yes)
         except typer.Exit as left:
             return left.exit_code
         return 0
@@ -141,3 +142,34 @@ def test_new_software_alone_is_an_update(house: House, atlas: Program) -> None:
     assert house.apply(more)[0] == 0
     assert [e.data["result"] for e in house.events if e.type == "run.done"][-1] == "nothing"
     atlas("destroy", "farm", "--yes").ended(0)
+
+
+TWO: dict[str, Any] = {**SPEC, "guests": [*SPEC["guests"], {**SPEC["guests"][0], "name": "unlucky"}]}
+
+
+def test_what_failed_is_gone_on_with_under_the_same_approval(
+    house: House, atlas: Program, lab_program: Program, lab_api: Api
+) -> None:
+    before = lab_api.world()
+    fault = ("lab", "fault", "add", "task-fail", "--guest", "unlucky", "--set", "text=no space left")
+    lab_program(*fault, "--path", "/nodes/*/qemu/*/clone").ended(0)
+    try:
+        with pytest.raises(PartlyDone, match="no space left"):
+            house.apply(TWO)
+    finally:
+        lab_program("lab", "fault", "clear").ended(0)
+    assert house.ansible.plays == [["web"]], "the guest that is there is configured, and nobody waits for the other"
+    conversation = house.app.conversation(house.app.store.sessions()[0])
+    assert house.go(conversation, yes=False) == 0
+    assert house.ansible.plays == [["web"], ["unlucky"]]
+    assert [e.data["result"] for e in house.events if e.type == "run.done"] == ["failed", "verified"]
+    assert sum(e.type == "approval" for e in house.events) == 1
+
+    lab_program(*fault, "--path", "/nodes/*/qemu/*").ended(0)
+    try:
+        atlas("destroy", "farm", "--yes", "--json").ended(4)
+    finally:
+        lab_program("lab", "fault", "clear").ended(0)
+    assert {r["name"] for v, r in lab_api.rows().items() if v not in before["guests"]} == {"unlucky"}
+    assert atlas("resume", "--json").ended(0).one("run.done")["result"] == "applied"
+    assert lab_api.world() == before

@@ -9,7 +9,7 @@ demo: setup
 	@$(BIN)/python tests/tools/demo.py
 
 test: setup
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder tests
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder tests
 
 check: setup
 	@$(BIN)/ruff check .

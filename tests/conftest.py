@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from fakes.program import Api, Program
+    from xdist.scheduler import Scheduling  # type: ignore[import-untyped]  # it has no types
 
 # How quick a machine is must not decide about a law.
 settings.register_profile("atlas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,18 +58,31 @@ def atlas(lab_program: Program, tmp_path: Path) -> Program:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the real guests, then what is live."""
+    items.sort(key=lambda i: (not i.get_closest_marker("guest"), "live" not in i.path.parts))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Hand out groups of tests; xdist's own groups by mark are lost with pytest 9.2 (its `_nodeid` is gone)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
+
+
+def group(nodeid: str) -> str:
     """Keep a live suite, by one engine, with the lab that it shares in one process; real guests one after the other.
 
     Only the suites that kill are spread out: each of their tests has ATLAS processes of its own and mostly waits.
-    What takes longest begins first: the real guests, then what is live.
     """
-    for item in items:
-        if "live" in item.path.parts and not item.path.stem.endswith("_killed"):
-            engine = (
-                item.callspec.params.get("engine")
-                if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-                else None
-            )
-            name = "guest" if item.get_closest_marker("guest") else f"{item.path.stem} {engine}"
-            item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda i: (not i.get_closest_marker("guest"), "live" not in i.path.parts))
+    path = nodeid.partition("::")[0]
+    if "/live/" not in path or path.endswith("_killed.py"):
+        return nodeid
+    if "/live/guests/" in path:
+        return "guests"
+    engine = next((name for name in ("api", "terraform") if re.search(rf"[\[-]{name}[\]-]", nodeid)), "")
+    return f"{path} {engine}"

@@ -31,7 +31,7 @@ from atlas.lab.guests import (
 )
 from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_drives import release
-from atlas.lab.qemu_update import in_use
+from atlas.lab.qemu_pending import in_use
 from atlas.lab.tasks import Task
 from atlas.lab.volumes import FILE_TYPES, free_name, parse_size, parse_volname, place
 from atlas.lab.world import Guest, Lab

@@ -10,6 +10,7 @@ from atlas.lab.backend import BackendError
 from atlas.lab.call import PVEError
 from atlas.lab.guest_config import add_unused, clean_pending, drop_delete, pending_deletes
 from atlas.lab.guest_devices import DRIVES, cloudinit_slot, is_cdrom, is_cloudinit, parse_drive
+from atlas.lab.guests import refuse
 from atlas.lab.qemu_machine import disk, nic
 from atlas.lab.qemu_rules import CLOUDINIT_OPTIONS, FAST, can_plug, can_unplug, hotplug_features
 from atlas.lab.world import Guest, Lab
@@ -30,11 +31,23 @@ async def put_aside(lab: Lab, guest: Guest, text: str) -> None:
             add_unused(guest.config, volid)
 
 
+def in_use(guest: Guest, key: str, volid: str) -> bool:
+    """Tell whether another drive, or a snapshot, still needs a volume."""
+    sections = [(guest.config, key), *((section, "") for section in guest.snapshots.values())]
+    for section, skip in sections:
+        for slot in DRIVES:
+            if slot != skip and slot in section and parse_drive(str(section[slot])).get("file") == volid:
+                return True
+    return False
+
+
 async def _drop_drive(lab: Lab, guest: Guest, slot: str, *, force: bool) -> None:
     """Take a drive out of the config, with its volume if that is asked for."""
     drive = parse_drive(str(guest.config[slot]))
     volid = drive.get("file", "")
     if force and not is_cdrom(drive, cloudinit_counts=False) and store.owner(lab, volid) == guest.vmid:
+        if in_use(guest, slot, volid):
+            raise refuse(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
         await store.free(lab, guest.node, volid)
     else:
         await put_aside(lab, guest, str(guest.config[slot]))

@@ -162,7 +162,7 @@ class Update:
         lab = self.call.lab
         if store.owner(lab, volid) == guest.vmid:
             self.call.need(f"/storage/{volid.partition(':')[0]}", "Datastore.AllocateSpace")
-            if in_use(guest, key, volid):
+            if qemu_pending.in_use(guest, key, volid):
                 raise refuse(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
             await store.free(lab, guest.node, volid)
         guest.config.pop(key, None)
@@ -224,16 +224,6 @@ class Update:
             self.order.append(key)
             guest.pending["boot"] = print_boot(self.order)
             self.modified.add("boot")
-
-
-def in_use(guest: Guest, key: str, volid: str) -> bool:
-    """Tell whether another drive, or a snapshot, still needs a volume."""
-    sections = [(guest.config, key), *((section, "") for section in guest.snapshots.values())]
-    for section, skip in sections:
-        for slot in DRIVES:
-            if slot != skip and slot in section and parse_drive(str(section[slot])).get("file") == volid:
-                return True
-    return False
 
 
 def _prepare(call: Call) -> Update:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import Any
 
@@ -117,6 +118,18 @@ async def test_a_linked_clone_keeps_its_base_alive() -> None:
     assert status == f"base volume '{volume}' is still in use by linked cloned"
     assert await api.run("DELETE", "/nodes/pve1/qemu/101") == "OK"
     assert await api.run("DELETE", TEMPLATE) == "OK"
+
+
+async def test_a_disk_that_a_snapshot_needs_is_not_deleted_with_its_volume() -> None:
+    api = await Api.fresh()
+    vm = "/nodes/pve1/qemu/101"
+    assert await api.run("POST", f"{TEMPLATE}/clone", newid=101) == "OK"
+    assert await api.run("POST", f"{vm}/snapshot", snapname="before") == "OK"
+    with contextlib.suppress(PVEError):
+        await api.call("PUT", f"{vm}/config", delete="scsi0", force=1)
+    volume = str(api.lab.guests["101"].snapshots["before"]["scsi0"]).partition(",")[0]
+    assert api.lab.volume(volume, "pve1") is not None
+    assert {r["key"]: r.get("delete") for r in await api.call("GET", f"{vm}/pending")}["scsi0"] == 2
 
 
 async def test_memory_waits_for_a_reboot_through_the_api_and_a_name_does_not() -> None:

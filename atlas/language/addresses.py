@@ -52,7 +52,10 @@ def apply_each(a: Applier, fact: Fact, scope: Sequence[int]) -> None:
 def _address(a: Applier, g: int, value: str) -> None:
     if value.startswith("."):
         subnet = str(a.draft.guests[g].fields.get("subnet", ""))
-        value = f"{subnet.rpartition('.')[0]}{value}" if subnet else value
+        had, _, length = str(a.network(g).get("address", "")).partition("/")
+        near = subnet or had  # `.9, not .8` keeps the rest of the address
+        value = f"{near.rpartition('.')[0]}{value}" if "." in near else value
+        value += f"/{length}" if length and not subnet and "/" not in value and g not in a.prefixes else ""
     prefix = a.prefixes.get(g)
     a.network(g)["address"] = f"{value}/{prefix}" if prefix is not None and "/" not in value else value
 

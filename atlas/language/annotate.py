@@ -26,6 +26,8 @@ _PUNCT |= {
 }
 _GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
 _ODD = re.compile(r"(?=.*[a-z0-9])(?:[\w.-]*[#$%*~^|<>\\!?]\S*|-[\w-]+|[\w.-]*\.\.[\w.-]*|[a-z0-9]\w*-)", re.IGNORECASE)
+_STUCK = re.compile(r"(\d+)([^\W\d_]{2,})")
+_COUNTED = frozenset({"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC"})
 _ANDS = frozenset({",", "and", "e", "y", "und", "et", "&", "+"})
 _VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
 _PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
@@ -90,6 +92,10 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
     """Take compounds such as `Debian-Server` apart, unless they are names."""
     out: list[Token] = []
     for token in listed:
+        if (stuck := _STUCK.fullmatch(token.low)) and table.phrases.get((stuck[2],), ("",))[0] in _COUNTED:
+            out.append(Token("NUM", token.text[: stuck.end(1)], token.start))  # `2cpu`, `3vms`
+            out.append(Token("WORD", token.text[stuck.end(1) :], token.start + stuck.end(1)))
+            continue
         parts = token.text.split("-")
         entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
         before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""

@@ -44,8 +44,8 @@ def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:  # noqa: PLR0
         size, count = value
         if "size" not in disks[0]:
             disks.pop(0)
+        a.disks = list(range(len(disks), len(disks) + min(count, 30))) if disks else None
         disks += [{"size": size} for _ in range(min(count, 30))]
-        a.disks = None
     elif name == "disk.list":
         _listed(a, g, value)
     elif name == "disk.any" and "size" in disks[0] and (g, "disk.size") in a.said and not a.correcting:

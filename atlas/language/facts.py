@@ -80,6 +80,11 @@ def several_disks(items: Sequence[Item]) -> list[Fact] | None:
     return [Fact("disk.list", (values(items, "SIZE"), False))] if plural(items[-1]) else None
 
 
+def many_disks(items: Sequence[Item]) -> list[Fact]:
+    """Read `2x 4TB` as so many disks."""
+    return [Fact("disk.all", (values(items, "SIZE")[0], items[0].value))]
+
+
 def no_size(_: Sequence[Item]) -> list[Fact]:
     """Read a further disk without a size."""
     return [Fact("disk.data", (None, None, 1), "add")]
@@ -92,7 +97,8 @@ def mount(items: Sequence[Item]) -> list[Fact]:
     if len(paths) == 2:
         return [Fact("mounts", {"path": paths[1], "source": paths[0], **read_only}, "add")]
     size = values(items, "SIZE")
-    return [Fact("mounts", {"path": paths[0], "size": size[0] if size else None, **read_only}, "add")]
+    storage = [{"storage": str(name)} for name in values(items, "WORD", "QUOTED")][-1:] or [{}]
+    return [Fact("mounts", {"path": paths[0], "size": size[0] if size else None, **storage[0], **read_only}, "add")]
 
 
 def clone(items: Sequence[Item]) -> list[Fact]:

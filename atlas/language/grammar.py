@@ -55,7 +55,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"MEMORY {_IS}? (SIZE)", f.memory),
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
-    ("MOUNT (A)? PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND)* PATH (READONLY)?", f.mount),
+    (
+        "MOUNT (A|HOSTWORD|HOST|NOUN|FILL)* PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND)* PATH (READONLY)?",
+        f.mount,
+    ),
     ("PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
@@ -63,6 +66,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
     ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
     ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
+    ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", f.mount),
     # disks
     ("SIZE (AND SIZE)+ DISK", f.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
@@ -74,6 +78,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", f.disks),
+    ("TIMES (DATA)? SIZE (DATA)? (DISK)?", f.many_disks),
     ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
     # placement
@@ -140,6 +145,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", n.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", n.ends_only),
+    ("NO (LASTPART|ADDR)", lambda _: []),
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access

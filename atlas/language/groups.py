@@ -120,9 +120,10 @@ def enter(r: Reading, group: list[int], *, own: bool = False) -> None:
     r.own = own
     if r.joinable and r.subjects and not r.told and r.bracketed:
         r.wider = [*r.scope, *group]
-        r.scope = list(group)
+        r.scope, r.bracketed = list(group), False
     elif r.joinable and r.subjects and not r.told:
         r.scope = [*r.scope, *group]
+        r.wider = [*r.wider, *group] if r.wider else []
     else:
         r.scope = list(group)
     r.subjects.append(group)

@@ -100,6 +100,7 @@ def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
         if tags[skip] == "NUM" and rest[skip].text.isdigit():
             if item.tag == "OS":
                 return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
-            one = tags[skip + 1] in {"KIND", "NOUN"} and rest[skip + 1].low in _SINGULAR  # `redis 7 vm`
+            noun = rest[skip + 1].low.split()[-1] if tags[skip + 1] in {"KIND", "NOUN", "ROLE"} else ""
+            one = noun in _SINGULAR  # `redis 7 vm`, `nodejs 20 app server`
             return skip + 1 if one or tags[skip + 1] not in _COUNTED else 0
     return at

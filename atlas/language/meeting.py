@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from atlas.language.groups import apply_subject, clone, create, narrow, refer, scale
+from atlas.language.namelists import stem_of
 from atlas.language.nouns import GENERIC, Subject, sized
 from atlas.language.parts import by_role, names_family, names_in_parens
 from atlas.language.reading import Reading
@@ -43,6 +44,27 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if _meet_all(r, subject, i):
         return True
+    if (pointed := _meet_pointed(r, subject)) is not None:
+        return pointed
+    plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
+    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
+        apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
+        return True
+    if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
+        return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
+    if subject.weak and not may_create(r, subject, i):
+        return False
+    if by_role(r, subject, i) or names_family(r, subject):
+        return True
+    if siblings := _siblings(r, subject):
+        r.draft.guests[clone(r, siblings, 1)[0]].name = subject.names[0]  # `add web3`
+    else:
+        create(r, subject)
+    return True
+
+
+def _meet_pointed(r: Reading, subject: Subject) -> bool | None:
+    """Go on with `the second one`, `the small one` or `it`; None where nothing of that kind is said."""
     if subject.ordinal is not None:
         return _meet_in_order(r, subject)
     if subject.big and subject.definite and r.old and not (subject.role or subject.kind):
@@ -55,18 +77,15 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         elif not r.subjects and r.draft.focus:
             r.scope, r.placed = list(r.draft.focus), True
         return True
-    plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
-    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
-        apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
-        return True
-    if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
-        return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
-    if subject.weak and not may_create(r, subject, i):
-        return False
-    if by_role(r, subject, i) or names_family(r, subject):
-        return True
-    create(r, subject)
-    return True
+    return None
+
+
+def _siblings(r: Reading, subject: Subject) -> list[int]:
+    """Return the guests of the draft in whose numbered row a further one is added by its bare name."""
+    if not r.adding or len(subject.names) != 1 or subject.kind or subject.image or subject.count is not None:
+        return []
+    stem = stem_of(subject.names[0])
+    return [g for g in range(r.old) if stem and stem_of(r.draft.guests[g].name or "") == stem]
 
 
 def _becomes(r: Reading, subject: Subject) -> bool:

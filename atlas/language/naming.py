@@ -32,6 +32,8 @@ _COPULAS = frozenset(
         "sono",
     }
 )
+_ALSO_NAMES = frozenset({"ON", "BIG", "NETWORK", "DNS", "BACKUP", "CHECK"})
+"""What a last name may mean elsewhere, where one guest still has none: `norte y sur`."""
 _NO_NAMES = frozenset({"PREFIX", "STARTING", "ON", "WITH", "FOR", "SIZE", "CORESHORT", "NUM", "ADDR", "SAME", "TO"})
 """What follows `named` and is no name: `named after …`, `names starting with web`."""
 
@@ -121,7 +123,10 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
         # A word that comes first is a name whatever else it could mean: `called solo`.
         short = len(r.items[at].text) == 1
         taken = (
-            tag in NAMES or r.items[at].guessed or (odd and tag == "NUM") or ((not names or short) and _worded(r, at))
+            tag in NAMES
+            or r.items[at].guessed
+            or (odd and tag == "NUM")
+            or ((not names or short or r.tag(at - 1) == "AND") and _worded(r, at, last=bool(names)))
         )
         odd = not names and tag == "NUM" if not names else odd
         if not taken or (names and tag in {"KIND", "NOUN", "ROOT", "DATA", "STORAGE"}):
@@ -140,6 +145,9 @@ def _names(r: Reading, at: int) -> tuple[list[str], int]:
             )
         )
         listed = listed or (odd and r.tag(joint) == "NUM" and r.items[joint].text.isalpha())
+        guests = len(r.subjects[-1] if r.subjects else r.scope)
+        lacks = r.tag(joint - 1) == "AND" and len(names) == guests - 1 and joint < len(r.items)
+        listed = listed or (lacks and joint > at and r.tag(joint) in _ALSO_NAMES)
         if joint > at and listed and (r.tag(joint - 1) == "AND" or _lists(r, joint)):
             at = joint
         elif joint > at or r.tag(at) not in {"WORD", "NAME", "NAMES", "QUOTED"} or not _beside(r, at, names[0]):
@@ -155,10 +163,10 @@ def _beside(r: Reading, at: int, first: str) -> bool:
     return bool(numbered.search(r.items[at].text)) or plain
 
 
-def _worded(r: Reading, at: int) -> bool:
-    """Tell whether an item is a word that can be a name, and none that leads elsewhere."""
+def _worded(r: Reading, at: int, *, last: bool = False) -> bool:
+    """Tell whether an item is a word that can be a name, and none that leads elsewhere; the last one may be any."""
     text, ends = r.items[at].text, r.tag(at + 1) in {"", "COMMA", "STOP", "AND", "CLOSEP"}
-    leads = r.tag(at) in _NO_NAMES and not (ends and text.isalpha())
+    leads = r.tag(at) in _NO_NAMES and not ((ends or (last and r.tag(at) == "ON")) and text.isalpha())
     return bool(re.fullmatch(r"[^\W_][\w-]*", text)) and not leads and not text.isdigit()
 
 

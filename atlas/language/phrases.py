@@ -10,7 +10,7 @@ from atlas.language.items import Item, plural
 from atlas.language.nouns import ALIASES, HEADS, NAMESAKES, Subject, role_word
 
 _ADJECTIVES = frozenset(
-    {"DNS", "BACKUP", "GATEWAY", "STORAGE", "MOUNT", "CHECK", "NETWORK", "DATA", "USER", "POOL", "TEMPLATE", "SEARCH"}
+    {"DNS", "BACKUP", "GATEWAY", "STORAGE", "CHECK", "NETWORK", "DATA", "USER", "POOL", "TEMPLATE", "SEARCH"}
 )
 _NAME_ENDS = frozenset({"", "COMMA", "COLON", "STOP", "WITH", "OPENP", "OSV"})
 _NOT_NAMES = frozenset({"up", "ready", "please"})

@@ -16,7 +16,7 @@ def open_paren(r: Reading, _i: int) -> int:
     """Go on with the last subject alone: what stands in brackets is said of it."""
     r.parens.append(list(r.scope) if r.subjects else [])
     if r.subjects and r.joinable:
-        r.scope = list(r.latest)  # what stands in brackets is said of the last subject alone
+        r.scope = list(r.scope if r.wider else r.latest)  # said of the last subject, or of all since the last bracket
     r.joinable = r.bracketed = False
     return 1
 

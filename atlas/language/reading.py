@@ -10,6 +10,7 @@ from typing import Any
 from atlas.language.draft import Draft, Question
 from atlas.language.facts import Fact
 from atlas.language.items import Item
+from atlas.language.namelists import stem_of
 from atlas.language.nouns import Subject, role_word
 from atlas.language.order import taken
 from atlas.language.scope import Applier
@@ -115,6 +116,8 @@ class Reading:
             return exact
         role = role_word(subject.role)
         same = [g for g, x in enumerate(guests) if role and role in {role_word(x.role), role_word(x.prefix or "")}]
+        if not same and role and role != subject.role.lower():  # `the webs` are web1 and web2
+            same = [g for g, x in enumerate(guests) if x.name and stem_of(x.name) == role]
         if not same and subject.software and not subject.names and subject.by_software:
             wanted = subject.software.partition("@")[0]
             has = [

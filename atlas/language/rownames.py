@@ -10,8 +10,9 @@ from atlas.language.items import Item, plural
 _BEGINS = frozenset({"COMMA", "STOP", "AND", "COLON", "OPENP"})
 _TELLS = frozenset({"ON", "WITH", "COLON", "OPENP", "SIZE", "CORESHORT", "ADDR", "DASH"})
 _JOINS = frozenset({"COMMA", "AND", "SLASH"})
-_PLAIN = frozenset({"WORD", "ROLE", "NAME", "CHECK", "BIG", "DATA", "BACKUP", "DNS", "FIRST", "SECOND"})
+_PLAIN = frozenset({"WORD", "ROLE", "NAME", "CHECK", "BIG", "DATA", "BACKUP", "DNS", "NETWORK", "FIRST", "SECOND"})
 """What may be a name where as many values follow as there are such words."""
+_MEASURES = frozenset({"NUM", "SIZE", "CORESHORT", "CORES", "MEMORY", "ADDR"})
 _BEFORE = frozenset({"OSV", "WORD", "BIG", "FILL", "SWV", "ROLE", "UNPRIVILEGED", "PRIVILEGED", "HA", "KIND", "DATA"})
 
 
@@ -113,7 +114,12 @@ def _in_front(items: list[Item]) -> list[Item]:
         while _tag(items, begin - 1) in _PLAIN | _JOINS:
             begin -= 1
         found, end = _words(items, begin)
-        if len(found) > 1 and end == k and _tag(items, k - 2) in _JOINS and _values(items, k + 2) == len(found):
+        if (
+            len(found) > 1
+            and end == k
+            and _tag(items, k - 2) in _JOINS
+            and _values(items, k + 2 + (_tag(items, k + 2) == "VLAN")) == len(found)
+        ):
             names = [replace(x, tag="NAME", value=x.low) if x.tag in _PLAIN else x for x in items[begin:k]]
             return [*items[:begin], item, *names, *items[k + 1 :]]
     return items
@@ -124,7 +130,7 @@ def _values(items: Sequence[Item], at: int) -> int:
     found = 0
     while True:
         begin = at
-        while _tag(items, at) in {"NUM", "SIZE", "CORESHORT", "CORES", "MEMORY", "ADDR"}:
+        while _tag(items, at) in _MEASURES or (_tag(items, at) == "WORD" and items[at].text[-1].isdigit()):
             at += 1
         if at == begin:
             return found

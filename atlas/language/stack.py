@@ -167,7 +167,9 @@ def _access(fields: dict[str, Any], out: dict[str, Any], faults: list[Diagnostic
         elif not mount.get("size"):
             faults.append(error(f"{at}.mounts", f"the volume at {mount['path']} has no size", hint="say how large"))
         else:
-            out.setdefault("mounts", []).append({"path": mount["path"], "size": format_size(round(mount["size"]))})
+            storage = {"storage": mount["storage"]} if mount.get("storage") else {}
+            size = format_size(round(mount["size"]))
+            out.setdefault("mounts", []).append({"path": mount["path"], "size": size, **storage})
 
 
 def _image(image: str, known: Known, faults: list[Diagnostic], at: str) -> str:

@@ -59,7 +59,8 @@ def _finish(r: Reading) -> None:
 
 def _title(r: Reading, i: int) -> int:
     """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
-    at = i + 1 + (r.tag(i + 1) == "HEADING")
+    start = i + (r.tag(i) == "A")
+    at = start + 1 + (r.tag(start + 1) == "HEADING")
     heading = r.tag(i) == "KIND" and plural(r.items[i]) and r.tag(i + 1) == "COLON" and not r.old
     if heading and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"STOP", "COMMA", ""}:
         groups.create(r, Subject(count=r.items[i + 2].value, kind=r.items[i].value))  # `VMs: 2.`
@@ -67,12 +68,13 @@ def _title(r: Reading, i: int) -> int:
     if heading and r.count is None and r.tag(i + 2) in {"WORD", "QUOTED"}:
         r.kind = r.items[i].value
         return 2
-    if r.tag(i) != "ROLE" or r.tag(at) != "COLON":
+    tier = r.tag(at - 1) == "HEADING" and r.tag(at) == "OF"  # `a web tier of 3 vms`
+    if r.tag(start) != "ROLE" or not (tier or (r.tag(at) == "COLON" and start == i)):
         return 0
     subject = subject_at(r.items, at + 1, bare=False)
     if subject is None or subject.count is None:
         return 0
-    r.title = r.items[i].text
+    r.title = r.items[start].text
     return at + 1 - i
 
 
@@ -97,7 +99,7 @@ def _likewise(r: Reading, i: int) -> bool:
     scope = r.ahead(i + 1) if r.tag(i + 1) in {"FOR", "ON"} and r.tag(i - 1) in {"AND", "COMMA"} else None
     if r.last is None or not scope:
         return False
-    r.state(Fact(r.last.field, r.items[i].value), scope)
+    r.state(Fact(r.last.field, r.items[i].value, r.last.op), scope)
     return True
 
 
@@ -116,12 +118,14 @@ def _fact(r: Reading, i: int) -> int:
                 r.state(fact)
             r.apply.base = None
             return used + 1 + other.length
+    if r.old and any(item.tag == "CHANGE" for item in r.items[i : i + used]):
+        r.apply.changing = True  # `the data disk should be 80G`
     scope = r.ahead(i + used)
     if scope is None and r.tag(i - 1) == "WITH" and r.own and r.joinable and not _each_ahead(r, i):
         r.scope = list(r.latest)  # `two web servers and a db with 8 GB`
     if scope is None and all(_shared(r, fact, i, used) for fact in found):
         scope = r.everyone()
-    r.last = found[0] if len(found) == 1 and isinstance(found[0].value, int) and found[0].op == "set" else None
+    r.last = found[0] if len(found) == 1 and isinstance(found[0].value, int) and found[0].op in {"set", "add"} else None
     for fact in found:
         _say(r, fact, scope, i)
     return used
@@ -161,6 +165,8 @@ def _bare(r: Reading, size: float, i: int) -> Fact:
         return Fact("memory", size)
     has = any((g, "memory") in known for g in scope) or any(f.field == "memory" for f in r.pending)
     waits = any(f.field == "disk.data" and f.value[0] is None for f in r.pending)
+    if r.tag(i - 1) in {"CORESHORT", "CORES"} and not has:
+        return Fact("memory", size)
     if waits or sizeless(r.apply, scope):
         return Fact("disk.fill", size)
     stored = size >= GIB * GIB or on_storage(r, i + 1)  # nobody means a terabyte of memory

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas.language import groups, relative
 from atlas.language.doubts import elsewhere, who
 from atlas.language.facts import Fact
+from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
 
@@ -19,7 +20,8 @@ def add(r: Reading, i: int) -> int:
     r.apply.disk_comes = bool(r.old)
     at = i + 1 + (r.tag(i + 1) in {"A", "NUM"})
     at += r.tag(at) == "DATA"
-    if r.tag(at) == "DISK" and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
+    room = r.tag(at) == "STORAGE" and r.tag(at + 1) in {"", "TO", "FOR", "STOP", "COMMA"}  # `add storage to a1`
+    if (r.tag(at) == "DISK" or room) and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
         r.state(Fact("disk.data", (None, None, 1), "add"), r.ahead(at))
         return at + 1 - i
     return 1
@@ -39,6 +41,14 @@ def more(r: Reading, i: int) -> int:
         return at - i
     if (other := elsewhere(r, i)) is not None:
         return other
+    one = r.tag(i + 1) in {"FILL", "NUM"} and r.items[i + 1].low == "one"
+    if one and r.tag(i + 2) in {"FOR", "WITH"} and r.draft.guests:
+        like = r.draft.guests[-1].fields.get("kind")
+        if r.old:
+            groups.clone(r, r.scope or [len(r.draft.guests) - 1], 1)
+        else:
+            groups.create(r, Subject(count=1, kind=like))  # `…, another one for grafana`
+        return 2
     if r.tag(i + 1) == "MEMORY" or (
         r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
     ):

@@ -115,6 +115,16 @@ def bad_unit(r: Reading, i: int) -> int:
     return at - i
 
 
+def how_large(r: Reading, i: int) -> int:
+    """Ask how large `something beefy`, `decent specs` or `make it bigger` is."""
+    vague = i > 0 and r.items[i - 1].low in {"something", "qualcosa", "etwas", "algo"}
+    grown = r.tag(i - 1) in {"IT", "ALL"} and r.tag(i - 2) == "CHANGE" and r.tag(i + 1) in {"", "STOP", "COMMA"}
+    if not (vague or r.tag(i + 1) == "SPECS" or (grown and r.draft.guests)):
+        return 0
+    r.ask("size", f"How large is {r.items[i].text}: cores, memory and disk for {who(r)}?", r.scope)
+    return 1 + (r.tag(i + 1) == "SPECS")
+
+
 def lots(r: Reading, i: int) -> int:
     """Ask how much `plenty of memory` is."""
     at = i + 1 + (r.tag(i + 1) == "OF")

@@ -142,6 +142,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", n.addresses),
     ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", n.addresses),
+    ("ONLY ADDR ON (PORT)? NUM", n.ports),
     ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", n.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", n.ends_only),

@@ -26,7 +26,7 @@ def narrow(r: Reading, chosen: list[int]) -> None:
 def refer(r: Reading, found: list[int], subject: Subject) -> None:
     """Go on with guests that are there."""
     found = r.picked(found, subject)
-    group = next((s for s in r.subjects if set(found) < set(s)), None)
+    group = next((s for s in r.subjects if len(s) > len(found) and set(found) < set(s)), None)
     if group is not None and len(group) > 1:
         r.family = group
     if subject.count is not None and subject.count != len(found) and not subject.names and subject.ordinal is None:

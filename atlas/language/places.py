@@ -30,7 +30,12 @@ def on(r: Reading, i: int) -> int:
     if r.tag(i) == "ON" and (used := _on_network(r, i, at)):
         return used
     item = r.items[at] if at < len(r.items) else None
-    if item is None or (not item.guessed and item.tag not in {"WORD", "QUOTED", "DATA", "ROOT"}) or r.tag(i) == "OF":
+    medium = item is not None and r.tag(i) == "ON" and item.low in {"hdd", "ssd"} and r.tag(at + 1) != "DISK"
+    if (
+        item is None
+        or not (item.guessed or medium or item.tag in {"WORD", "QUOTED", "DATA", "ROOT"})
+        or r.tag(i) == "OF"
+    ):
         return 0
     name = str(item.value) if item.tag == "QUOTED" else item.text
     if item.tag in {"DATA", "ROOT"} and r.tag(at + 1) == "DISK":

@@ -88,8 +88,12 @@ class Reading:
 
     def retag(self, i: int, tag: str) -> None:
         """Take an item for another concept, as the words around it want."""
+        at, end = self.offsets[i], self.offsets[i] + len(self.items[i].tag)
         self.items[i] = replace(self.items[i], tag=tag)
-        self._lay()
+        self.line = self.line[:at] + tag + self.line[end:]
+        moved = len(tag) - (end - at)
+        if moved:
+            self.offsets = [start + moved * (start > at) for start in self.offsets]
 
     # looking around
     def tag(self, i: int) -> str:

@@ -13,6 +13,7 @@ _JOINS = frozenset({"COMMA", "AND", "SLASH"})
 _PLAIN = frozenset({"WORD", "ROLE", "NAME", "CHECK", "BIG", "DATA", "BACKUP", "DNS", "NETWORK", "FIRST", "SECOND"})
 """What may be a name where as many values follow as there are such words."""
 _MEASURES = frozenset({"NUM", "SIZE", "CORESHORT", "CORES", "MEMORY", "ADDR"})
+_ENDS = _TELLS | {"", "COMMA", "STOP", "OSV", "NUM", "NAMED", "FILL"}
 _BEFORE = frozenset({"OSV", "WORD", "BIG", "FILL", "SWV", "ROLE", "UNPRIVILEGED", "PRIVILEGED", "HA", "KIND", "DATA"})
 
 
@@ -23,7 +24,7 @@ def with_names(items: Sequence[Item]) -> list[Item]:
         if item.tag not in {"KIND", "NOUN"}:
             continue
         count = _count(out, k)
-        if (count or 0) < 2 and (count == 1 or not plural(item)):
+        if not plural(item) if count is None else not 2 <= count <= len(out):
             continue
         for j in _announced_behind(out, k):
             out[j] = replace(out[j], tag="NAME", value=out[j].low)
@@ -86,9 +87,19 @@ def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
         at += 1
     opened = _tag(items, at) in {"COLON", "OPENP"}
     found, end = _words(items, at + opened)
+    if len(found) != count and not opened:
+        return _letters(items, k, count)
     valued = _values(items, end + 1) == count
     plain = opened and all(_tag(items, j) == "WORD" for j in found)
     return found if len(found) == count and (plain or valued) else []
+
+
+def _letters(items: Sequence[Item], k: int, count: int) -> list[int]:
+    """Return where names of one or two letters stand right behind a noun: `two vms a and b`."""
+    found = list(range(k + 1, k + 2 * count, 2))
+    short = all(j < len(items) and items[j].text.isalpha() and len(items[j].text) < 3 for j in found)
+    joined = all(_tag(items, j + 1) in _JOINS for j in found[:-1]) and _tag(items, found[-1] - 1) == "AND"
+    return found if short and joined and _tag(items, found[-1] + 1) in _ENDS else []
 
 
 def _words(items: Sequence[Item], at: int) -> tuple[list[int], int]:

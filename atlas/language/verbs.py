@@ -52,6 +52,7 @@ def _heading(r: Reading, i: int) -> int:
 _HANDLERS = {
     "SWV": _heading,
     "BADUNIT": doubts.bad_unit,
+    "BIG": doubts.how_large,
     "LOTS": doubts.lots,
     "KEYWORD": doubts.which_key,
     "OTHERS": pointing.others,

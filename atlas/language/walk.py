@@ -85,6 +85,8 @@ def _subject(r: Reading, i: int) -> int:
     if r.subjects and r.tag(i) == "KIND" and r.tag(i + 1) == "NAMED" and r.items[i + 1].low in labels:
         r.apply.apply(Fact("kind", r.items[i].value), r.scope)  # `vault on debian 12, vm name secrets1`
         return 1
+    if r.tag(i) in {"WORD", "FILL"} and any(g.name and g.name.lower() == r.items[i].low for g in r.draft.guests):
+        r.retag(i, "NAME")  # `vms ga and gb: ga on vlan 5`
     subject = subject_at(r.items, i, bare=False)
     if subject is None:
         return 0
@@ -136,7 +138,10 @@ def _say(r: Reading, fact: Fact, scope: list[int] | None, i: int) -> None:
     target = r.scope if scope is None else scope
     alone = fact.field in {"addresses", "vmid"} and isinstance(fact.value, list) and len(fact.value) == 1
     begin = max((k for k in range(i) if r.tag(k) in HARD), default=-1) + 1
-    if alone and len(target) > 1 and any(r.tag(k) in {"ALL", "EACH"} for k in range(begin, i)):
+    end = r.clause_end(i)
+    row = any(r.tag(k) in {"STARTING", "ONWARDS", "FIRST"} for k in range(begin, end))
+    alike = any(r.tag(k) in {"ALL", "EACH"} for k in range(begin, i if row else end))
+    if alone and len(target) > 1 and alike:
         for g in list(target):
             r.apply.apply(fact, [g])
         return
@@ -169,5 +174,6 @@ def _bare(r: Reading, size: float, i: int) -> Fact:
         return Fact("memory", size)
     if waits or sizeless(r.apply, scope):
         return Fact("disk.fill", size)
-    stored = size >= GIB * GIB or on_storage(r, i + 1)  # nobody means a terabyte of memory
+    on_it = any((g, "storage") in known and r.draft.guests[g].fields.get("memory") for g in scope)
+    stored = on_it or size >= GIB * GIB or on_storage(r, i + 1)  # nobody means a terabyte of memory
     return Fact("disk.any" if has or stored else "memory", size)

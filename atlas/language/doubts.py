@@ -116,7 +116,12 @@ def bad_unit(r: Reading, i: int) -> int:
 
 
 def how_large(r: Reading, i: int) -> int:
-    """Ask how large `something beefy`, `decent specs` or `make it bigger` is."""
+    """Ask how large `something beefy`, `decent specs`, `a large disk` or `make it bigger` is."""
+    part = {"DISK": "disk", "MEMORY": "memory", "CORES": "cores"}.get(r.tag(i + 1))
+    end = next((k for k in range(i, r.clause_end(i)) if r.tag(k) == "AND"), r.clause_end(i))
+    if part and r.tag(i - 1) not in {"SIZE", "NUM"} and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(i, end)):
+        r.ask(part, f"How much {part} is {r.items[i].text}? Give a number for {who(r)}.", r.scope)
+        return 2
     vague = i > 0 and r.items[i - 1].low in {"something", "qualcosa", "etwas", "algo"}
     grown = r.tag(i - 1) in {"IT", "ALL"} and r.tag(i - 2) == "CHANGE" and r.tag(i + 1) in {"", "STOP", "COMMA"}
     if not (vague or r.tag(i + 1) == "SPECS" or (grown and r.draft.guests)):

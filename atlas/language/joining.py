@@ -34,7 +34,9 @@ def joined(items: list[Item], table: Words) -> list[Item]:
             item = replace(item, tag="MOUNT")  # not the name server
         if item.low == "router" and tags[0] == "ADDR" and "/" not in rest[0].text and out and out[-1].tag == "COMMA":
             item = replace(item, tag="GATEWAY")
-        if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags)):
+        if item.tag in {"OS", "SW"} and (
+            skip := _version_at(item, rest, tags, counted=bool(out) and out[-1].tag == "NUM")
+        ):
             version = str(rest[skip - 1].value)
             if item.tag == "OS":
                 out.append(Item("OSV", f"{item.value}-{version}", item.text, item.start))
@@ -87,7 +89,7 @@ def _range_of_names(item: Item, rest: list[Item]) -> list[str] | None:
     return numbered_names(f"{first[1]}{first[2]}..{last[2]}")
 
 
-def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
+def _version_at(item: Item, rest: list[Item], tags: list[str], *, counted: bool) -> int:
     """Return how far behind a system or software its version stands; 0 if there is none."""
     if item.tag == "OS" and "-" in str(item.value):
         return 0
@@ -101,6 +103,8 @@ def _version_at(item: Item, rest: list[Item], tags: list[str]) -> int:
             if item.tag == "OS":
                 return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
             noun = rest[skip + 1].low.split()[-1] if tags[skip + 1] in {"KIND", "NOUN", "ROLE"} else ""
-            one = noun in _SINGULAR  # `redis 7 vm`, `nodejs 20 app server`
+            one = noun in _SINGULAR or (
+                counted and tags[skip + 1] in {"KIND", "NOUN"}
+            )  # `redis 7 vm`, `nodejs 20 app server`
             return skip + 1 if one or tags[skip + 1] not in _COUNTED else 0
     return at

@@ -58,6 +58,19 @@ def on(r: Reading, i: int) -> int:
     return at + 1 - i + (r.tag(at + 1) == "STORAGE")
 
 
+def swapped(r: Reading, i: int) -> int:
+    """Take `pve2 not pve1` as another value of what has the second one now."""
+    if r.tag(i + 1) != "NO" or r.tag(i + 2) != "WORD":
+        return 0
+    new, old = r.items[i].text, r.items[i + 2].low
+    for field in ("node", "pool", "template"):
+        guests = [g for g in r.scope if str(r.draft.guests[g].fields.get(field, "")).lower() == old]
+        if guests:
+            r.state(Fact(field, new), guests)
+            return 3
+    return 0
+
+
 def _on_network(r: Reading, i: int, at: int) -> int:
     """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
     node = at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -117,20 +118,18 @@ def _words(items: Sequence[Item], at: int) -> tuple[list[int], int]:
 
 
 def _in_front(items: list[Item]) -> list[Item]:
-    """Put the noun of `dev, test and prod vms: …` in front of the names, where a row of values follows them."""
+    """Put the noun of `dev and prod vms: 2c 4g, 4c 8g` in front, where the words before it are names."""
     for k, item in enumerate(items):
-        if item.tag != "KIND" or not plural(item) or _tag(items, k + 1) not in {"COLON", "WITH", "ON", "COMMA"}:
+        if item.tag != "KIND" or not plural(item) or _tag(items, k - 2) not in _JOINS:
             continue
         begin = k
         while _tag(items, begin - 1) in _PLAIN | _JOINS:
             begin -= 1
         found, end = _words(items, begin)
-        if (
-            len(found) > 1
-            and end == k
-            and _tag(items, k - 2) in _JOINS
-            and _values(items, k + 2 + (_tag(items, k + 2) == "VLAN")) == len(found)
-        ):
+        values = k + 2 + (_tag(items, k + 2) == "VLAN")
+        valued = _tag(items, k + 1) in {"COLON", "WITH", "ON", "COMMA"} and _values(items, values) == len(found)
+        numbered = all(re.fullmatch(r"[a-z]+-?\d+", items[j].low) for j in found)  # `c3 and c4 vms`
+        if len(found) > 1 and end == k and (valued or numbered):
             names = [replace(x, tag="NAME", value=x.low) if x.tag in _PLAIN else x for x in items[begin:k]]
             return [*items[:begin], item, *names, *items[k + 1 :]]
     return items

@@ -92,6 +92,7 @@ _HANDLERS = {
     "STARTING": places.on,
     "QUOTED": verifying.command,
     "FAST": places.fast,
+    "WORD": places.swapped,
     "TAG": places.tags,
     "SAME": pointing.same,
     "OLD": pointing.which_old,

@@ -69,6 +69,9 @@ def _title(r: Reading, i: int) -> int:
         r.kind = r.items[i].value
         return 2
     tier = r.tag(at - 1) == "HEADING" and r.tag(at) == "OF"  # `a web tier of 3 vms`
+    if r.tag(i) == "WORD" and r.tag(i + 1) == "COLON" and r.items[i].text.isalpha():
+        counted = subject_at(r.items, i + 2, bare=False)
+        return 2 if counted and counted.count is not None else 0  # `our shop: 2 web servers, …`
     if r.tag(start) != "ROLE" or not (tier or (r.tag(at) == "COLON" and start == i)):
         return 0
     subject = subject_at(r.items, at + 1, bare=False)
@@ -140,7 +143,7 @@ def _say(r: Reading, fact: Fact, scope: list[int] | None, i: int) -> None:
     begin = max((k for k in range(i) if r.tag(k) in HARD), default=-1) + 1
     end = r.clause_end(i)
     row = any(r.tag(k) in {"STARTING", "ONWARDS", "FIRST"} for k in range(begin, end))
-    alike = any(r.tag(k) in {"ALL", "EACH"} for k in range(begin, i if row else end))
+    alike = any(r.tag(k) in {"ALL", "EACH", "SAME"} for k in range(begin, i if row else end))
     if alone and len(target) > 1 and alike:
         for g in list(target):
             r.apply.apply(fact, [g])

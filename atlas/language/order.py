@@ -9,9 +9,7 @@ from atlas.language.draft import Draft
 from atlas.language.items import Item
 from atlas.language.nouns import role_word
 
-_THEN = frozenset(
-    {"then", "dann", "danach", "poi", "dopo", "luego", "después", "puis", "ensuite", "next", "finally", "infine"}
-)
+_THEN = frozenset({"then", "dann", "danach", "poi", "luego", "puis", "ensuite", "next", "finally", "infine"})
 _STARTS = frozenset(
     {"start", "starts", "boot", "boots", "booting", "started", "booted", "startet", "starten", "bootet", "parte"}
     | {"partono", "avvia", "arranca", "arrancan", "démarre", "démarrent", "startup"}
@@ -20,7 +18,7 @@ _BEFORE = frozenset({"before", "prima", "vor", "antes", "avant"})
 _AFTER = frozenset({"after", "dopo", "nach", "después", "après"})
 _REFERS = frozenset({"ROLE", "NAME", "WORD", "SWV", "QUOTED"})
 _FIRSTS = frozenset({"zuerst", "primero", "d'abord", "abord"})
-_IN_TURN = re.compile(r"s*(?:rs*f|fs*r)[sn]*(?:c*[tob]s*[to]?c?s*rs*[oa]?[sn]*)+")
+_IN_TURN = re.compile(r"s*(?:rs*f|fs*r)[sn]*(?:c*[toba]s*[to]?c?s*rs*[oa]?[sn]*)+")
 _BEFORE_IT = re.compile(r"s*Ss*rs*bs*r|s*rs*Ss*bs*r")
 _AFTER_IT = re.compile(r"s*Ss*rs*as*r|s*rs*Ss*as*r")
 

@@ -27,9 +27,7 @@ def with_names(items: Sequence[Item]) -> list[Item]:
         count = _count(out, k)
         if not plural(item) if count is None else not 2 <= count <= len(out):
             continue
-        for j in _announced_behind(out, k):
-            out[j] = replace(out[j], tag="NAME", value=out[j].low)
-        for j in _row(out, k, count):
+        for j in (*_announced_behind(out, k), *_row(out, k, count)):
             out[j] = replace(out[j], tag="NAME", value=out[j].low)
     return out
 
@@ -46,17 +44,23 @@ def _count(items: Sequence[Item], k: int) -> int | None:
     return items[at].value if _tag(items, at) in {"NUM", "TIMES"} and at >= 0 else None
 
 
+def _plain(items: Sequence[Item], j: int) -> bool:
+    """Tell whether a word without a meaning of its own stands at an item."""
+    return _tag(items, j) == "WORD" and not items[j].guessed and items[j].text.isalpha()
+
+
+def _told(items: Sequence[Item], begin: int, end: int) -> list[int]:
+    """Return where plain words stand at the head of a clause, and something is said of them."""
+    heads = (j for j in range(begin, end) if _plain(items, j) and _tag(items, j + 1) in _TELLS)
+    return [j for j in heads if j == 0 or _tag(items, j - 1) in _BEGINS]
+
+
 def _row(items: Sequence[Item], k: int, count: int | None) -> list[int]:
     """Return where the words stand behind a noun that are its guests' names; nothing if they are not as many."""
-    words = [
-        j
-        for j in range(k + 1, len(items))
-        if _tag(items, j) == "WORD" and not items[j].guessed and items[j].text.isalpha()
-    ]
-    told = [j for j in words if _tag(items, j - 1) in _BEGINS and _tag(items, j + 1) in _TELLS]
+    told = _told(items, k + 1, len(items))
     if count is not None:
         return told if len(told) == count else _listed(items, k, count)
-    if k + 1 not in words or _tag(items, k + 2) not in _TELLS:
+    if not _plain(items, k + 1) or _tag(items, k + 2) not in _TELLS:
         return []
     alike = [j for j in told if _tag(items, j + 1) == _tag(items, k + 2)]
     return [k + 1, *alike] if alike else []
@@ -69,15 +73,7 @@ def _announced_behind(items: Sequence[Item], k: int) -> list[int]:
         begin -= 1
     if _tag(items, begin - 1) != "ALL" or any(item.tag in {"KIND", "NOUN"} for item in items[:begin]):
         return []
-    told = [
-        j
-        for j in range(begin)
-        if _tag(items, j) == "WORD"
-        and not items[j].guessed
-        and items[j].text.isalpha()
-        and (j == 0 or _tag(items, j - 1) in _BEGINS)
-        and _tag(items, j + 1) in _TELLS
-    ]
+    told = _told(items, 0, begin)
     return told if len(told) > 1 and len({_tag(items, j + 1) for j in told}) == 1 else []
 
 

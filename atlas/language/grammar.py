@@ -68,6 +68,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
     ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", f.mount),
     # disks
+    ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", f.disks),
     ("SIZE (AND SIZE)+ DISK", f.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),

@@ -19,7 +19,7 @@ def narrow(r: Reading, chosen: list[int]) -> None:
     r.told |= set(chosen)
     r.placed = True
     r.latest = list(chosen)
-    r.joinable, r.weak = True, False
+    r.joinable, r.weak, r.comma = True, False, False
     r.apply.nic, r.apply.disks = 0, None
 
 

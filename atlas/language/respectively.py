@@ -28,7 +28,8 @@ def each_its_own(r: Reading, i: int) -> int:
     parts, end = _parts(r, start, len(guests))
     if len(parts) != len(guests):
         return 0
-    whole = _completed(r, parts, vlan=start > i)
+    listed = any(r.tag(k) == "AND" for k in range(start, end))
+    whole = _completed(r, parts, vlan=start > i, listed=listed)
     if whole is None:
         return 0
     for g, part in zip(guests, whole, strict=True):
@@ -61,7 +62,7 @@ def _parts(r: Reading, at: int, most: int) -> tuple[list[list[Item]], int]:
     return parts, end
 
 
-def _completed(r: Reading, parts: list[list[Item]], *, vlan: bool) -> list[list[Item]] | None:
+def _completed(r: Reading, parts: list[list[Item]], *, vlan: bool, listed: bool) -> list[list[Item]] | None:
     """Return parts that each say what they measure, as the last one does; None where they are no row."""
     shapes = [[item.tag for item in part] for part in parts]
     if vlan:
@@ -80,7 +81,7 @@ def _completed(r: Reading, parts: list[list[Item]], *, vlan: bool) -> list[list[
     apart = len({r.draft.guests[g].name for g in r.scope}) == len(r.scope)
     sizes = [p[0].value for p in parts if p[0].tag == "SIZE"]
     close = apart and max(sizes, default=0) <= 4 * min(sizes, default=0)  # `4 GB and 8 GB`, no memory and its disk
-    if not (numbers or said or "MEMORY" in shapes[-1] or (len(last) == 1 and close)):
+    if not (numbers or said or "MEMORY" in shapes[-1] or (listed and len(last) == 1 and close)):
         return None
     return [[_measured(part[0], last[0]), *last[1:]] for part in parts]
 

@@ -65,7 +65,7 @@ def read(get: Get, token: str) -> dict[str, Any]:
         "storages": _storages(look, rows["storage"]),
         "volumes": _volumes(look, [r for r in rows["storage"] if r["node"] in online]),
         "guests": look.each(lambda row: _guest(look, row), here),
-        "pools": _pools(look),
+        "pools": _pools(look, guests),
         **_access(look),
         "permissions": look.need("access", "permissions"),
         "sections": _sections(look),
@@ -212,14 +212,14 @@ def _guest(look: _Look, row: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**found, "config": _own(config), "pending": changes or None, "snapshots": sections or None}
 
 
-def _pools(look: _Look) -> list[dict[str, Any]]:
+def _pools(look: _Look, guests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     def pool(row: dict[str, Any]) -> dict[str, Any]:
         shown = next(iter(look.rows("pools", poolid=row["poolid"])), {})
         members = shown.get("members", [])
         return {
             "poolid": row["poolid"],
             "comment": row.get("comment"),
-            "guests": sorted({int(m["vmid"]) for m in members if m.get("vmid")}),
+            "guests": sorted(int(guest["vmid"]) for guest in guests if guest.get("pool") == row["poolid"]),
             "storages": sorted({str(m["storage"]) for m in members if m.get("storage")}),
         }
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import typer
+
 from atlas.cli.common import Output, ask
 from atlas.errors import UsageError
 
@@ -42,7 +44,7 @@ class Questions:
                 raise UsageError(f"{question} is not known, and nobody can be asked", f"give --{flag}")
             return read(proposal)
         while True:
-            said = ask(f"{question}{f' [{proposal}]' if proposal else ''}:") or proposal or ""
+            said = _line(f"{question}{f' [{proposal}]' if proposal else ''}:") or proposal or ""
             try:
                 return read(said)
             except UsageError as problem:
@@ -51,6 +53,14 @@ class Questions:
     def sure(self, question: str) -> bool:
         """Ask for a yes; nobody there means no."""
         return self.out.interactive and ask(f"{question} (yes/no)").lower() in ("y", "yes")
+
+
+def _line(question: str) -> str:
+    """Ask for a line; the end of the input ends the command."""
+    try:
+        return input(f"{question} ").strip()
+    except EOFError:
+        raise typer.Abort from None
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -23,7 +23,7 @@ SECRETS = frozenset(
 
 _NODE = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _STORAGE = r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]"
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_NAME = r"[A-Za-z0-9._-]+"
 _POOL = rf"{_NAME}(/{_NAME}){{0,2}}"
 _USER = r"[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+"
 _VMID = r"[1-9][0-9]{2,8}"
@@ -63,7 +63,7 @@ PARTS: dict[str, dict[str, type | str]] = {
         "*vmid": _VMID,
         "*type": r"qemu|lxc",
         "*node": _NODE,
-        "status": r"[a-z]+",
+        "status": r"[a-z-]+",
         "paused": int,
         "uptime": int,
         "*config": dict,
@@ -133,12 +133,15 @@ def check(data: Any) -> dict[str, Any]:
 
 
 def public(value: Any) -> Any:
-    """Return a value without its secrets, however deep; rows that are about one (`{key: cipassword, …}`) go whole."""
+    """Return a value without its secrets, however deep.
+
+    Rows that are about a secret (`{key: cipassword, …}`) go whole, and names and passwords out of URLs (`http_proxy`).
+    """
     if isinstance(value, dict):
         return {key: public(item) for key, item in value.items() if key not in SECRETS}
     if isinstance(value, list):
         return [public(item) for item in value if not (isinstance(item, dict) and item.get("key") in SECRETS)]
-    return value
+    return re.sub(r"(?<=://)[^/@\s]*@", "", value) if isinstance(value, str) else value
 
 
 def _faults(data: dict[str, Any]) -> Iterator[str]:
@@ -200,6 +203,8 @@ def _is_space(pair: Any) -> bool:
 
 
 def _fits(value: Any, form: type | str) -> bool:
+    if form is int and not isinstance(value, bool):  # the API gives some numbers as texts
+        form = r"-?\d+"
     if isinstance(form, str):
         return isinstance(value, str | int) and re.fullmatch(form, str(value)) is not None
     return isinstance(value, form)

@@ -84,6 +84,17 @@ def test_lists_inside_of_rows_are_looked_at_too(key: str, row: dict[str, Any]) -
     assert f"{key}[0]." in faults(**{key: [row]})
 
 
+def test_numbers_may_be_texts_as_the_api_gives_some() -> None:
+    guest = {"vmid": "100", "type": "qemu", "node": "pve1", "config": {}, "uptime": "7"}
+    assert check(inventory(guests=[guest]))["guests"] == [guest]
+    assert "guests[0].uptime" in faults(guests=[{**guest, "uptime": "long"}])
+
+
+def test_a_password_in_a_url_is_dropped() -> None:
+    found = check(inventory(cluster={"options": {"http_proxy": "http://me:s3cret@proxy.example.org:3128"}}))
+    assert found["cluster"]["options"] == {"http_proxy": "http://proxy.example.org:3128"}
+
+
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_secret_in_a_file_is_dropped(name: str) -> None:
     guest = {"vmid": 100, "type": "qemu", "node": "pve1", "config": {name: "s3cret"}}

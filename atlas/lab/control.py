@@ -79,7 +79,7 @@ def start(
         port: on 127.0.0.1; 0 takes a free one.
         memory: MiB for all real guests together; None takes half of what is free.
         faults: a file of faults that are active from the first call on.
-        inventory: what a new lab is rebuilt from.
+        inventory: what a new lab is rebuilt from; no lab may be there yet.
 
     Raises:
         BadFaults: that file cannot be read; nothing was started.
@@ -89,6 +89,8 @@ def start(
         from atlas.lab.fault import read_file
 
         read_file(faults)
+    if inventory is not None:
+        _must_be_new(directory)
     known = running(directory)
     if known is not None:
         if faults is not None:
@@ -114,6 +116,11 @@ def start(
     raise LabError(f"the lab did not answer within {START_SECONDS:.0f} s; see {directory / 'lab.log'}")
 
 
+def _must_be_new(directory: Path) -> None:
+    if running(directory) is not None or (directory / "state.sqlite").exists():
+        raise LabError(f"there is a lab in {directory} already: reset it, or name another folder")
+
+
 def seed(directory: Path, inventory: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     """Start a new lab that is the twin of a cluster.
 
@@ -127,8 +134,7 @@ def seed(directory: Path, inventory: Mapping[str, Any], **options: Any) -> dict[
     """
     from atlas.lab.inventory import InventoryError, check
 
-    if running(directory) is not None or (directory / "state.sqlite").exists():
-        raise LabError(f"there is a lab in {directory} already: reset it, or name another folder")
+    _must_be_new(directory)
     try:
         checked = check(dict(inventory))
     except InventoryError as problem:

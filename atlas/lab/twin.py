@@ -82,7 +82,7 @@ def _node(lab: Lab, row: Mapping[str, Any], number: int) -> Node:
         row["name"],
         int(row.get("number") or number),
         address=str(row.get("address") or ""),
-        online=bool(row.get("online", 1)),
+        online=bool(int(row.get("online", 1))),
         booted_at=lab.clock.now() - 86400,
         network=network,
         settings=settings,
@@ -106,7 +106,7 @@ def _guest(lab: Lab, row: Mapping[str, Any]) -> Guest:
     if row.get("status") == "running":
         wake(lab, guest)
         guest.started_at = lab.clock.now() - int(row.get("uptime") or 0)
-        if row.get("paused"):
+        if int(row.get("paused") or 0):
             guest.extra["paused"] = True
     return guest
 
@@ -120,7 +120,7 @@ async def _volume(lab: Lab, row: Mapping[str, Any]) -> None:
     used = int(row.get("used") or (size if storage.type == "lvm" else 0))
     volume = Volume(volid, storage.id, content, row["format"], size, node, used, vmid, ctime=float(row.get("ctime", 0)))
     volume.parent = row.get("parent")
-    volume.notes, volume.protected = row.get("notes"), bool(row.get("protected"))
+    volume.notes, volume.protected = row.get("notes"), bool(int(row.get("protected") or 0))
     if row.get("subtype"):
         volume.extra["subtype"] = row["subtype"]
     if content in ("images", "rootdir"):

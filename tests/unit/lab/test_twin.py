@@ -51,6 +51,8 @@ async def furnished() -> Api:
     """Return a lab with some of everything that an inventory holds."""
     api = await Api.fresh()
     await api.call("PUT", "/cluster/options", **{"next-id": "lower=200,upper=900", "tag-style": "ordering=config"})
+    tags = {"user-tag-access": "user-allow=list,user-allow-list=a;b", "registered-tags": "a;b"}
+    await api.call("PUT", "/cluster/options", **tags, migration="insecure,network=10.0.0.0/8", keyboard="de")
     await api.call("PUT", "/nodes/pve2/config", description="the second")
     await api.call("POST", "/nodes/pve1/network", iface="vmbr7", type="bridge", cidr="10.7.0.1/24", bridge_ports="")
     await api.run("PUT", "/nodes/pve1/network")

@@ -1,18 +1,187 @@
-"""Backups are not modelled: `vzdump` checks what it would need, then says so."""
+"""Backups of guests: taken by vzdump, kept as volumes with the guest's configuration, and read again."""
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import split_list
+from atlas.lab.guest_devices import drives, is_cdrom, mount_type, mounts
+from atlas.lab.guests import check_lock, flock, load
+from atlas.lab.qemu_create import copy_seconds
+from atlas.lab.records import plain
+from atlas.lab.tasks import Task
+from atlas.lab.volume_access import check_access
+from atlas.lab.world import Guest, Lab, Storage, Volume
+
+Data = dict[str, Any]
+_ENDINGS = {"0": "", "1": ".lzo", "lzo": ".lzo", "gzip": ".gz", "zstd": ".zst"}
+_WORDS = {"qemu": "VM", "lxc": "CT"}
+_NEVER = ("lock", "parent", "snaptime", "vmstate")
+
+
+def _guests(call: Call) -> list[Guest]:
+    """Return the guests that a backup is of, in the order of their numbers."""
+    params, lab = call.params, call.lab
+    if params.get("vmid"):
+        return [lab.guest(vmid) for vmid in split_list(params["vmid"])]
+    if params.get("pool"):
+        chosen = set(lab.pools[params["pool"]].vms) if params["pool"] in lab.pools else set()
+    elif params.get("all") or params.get("exclude"):
+        chosen = set(lab.guests) - set(split_list(params.get("exclude")))
+    else:
+        raise PVEError(400, errors={"vmid": "property is missing and it is not optional"})
+    found = [guest for key, guest in lab.guests.items() if key in chosen and guest.node == params["node"]]
+    return sorted(found, key=lambda guest: guest.vmid)
+
+
+def _disks(guest: Guest) -> list[tuple[str, str]]:
+    """Return the slots and volumes that a backup of the guest holds."""
+    if guest.kind == "qemu":
+        return [(s, d["file"]) for s, d in drives(guest.config) if not is_cdrom(d) and d.get("backup") != "0"]
+    found = [(s, m) for s, m in mounts(guest.config) if mount_type(m.get("volume", "")) == "volume"]
+    return [(slot, mount["volume"]) for slot, mount in found if slot == "rootfs" or mount.get("backup") == "1"]
+
+
+async def _copies(lab: Lab, guest: Guest, volid: str) -> tuple[dict[str, Data], int]:
+    """Copy the disks of a guest aside; return what is known of each by its slot, and the bytes."""
+    kept: dict[str, Data] = {}
+    total = 0
+    for slot, name in _disks(guest):
+        volume = store.find(lab, guest.node, name)
+        path = f"backup/{volid.partition(':')[2].replace('/', '_')}/{slot}"
+        await lab.backend.clone_disk(str(volume.path), path)
+        kept[slot] = {"path": path, "size": volume.size, "format": volume.format, "used": volume.used}
+        kept[slot] |= {"storage": volume.storage, "extra": plain(volume.extra)}
+        total += volume.used or volume.size
+    return kept, total
+
+
+def _archive(storage: Storage, guest: Guest, now: float, compress: str) -> str:
+    stamp = time.strftime("%Y_%m_%d-%H_%M_%S", time.gmtime(now))
+    if storage.type == "pbs":
+        kind = "vm" if guest.kind == "qemu" else "ct"
+        return f"{storage.id}:backup/{kind}/{guest.vmid}/{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
+    ending = "vma" if guest.kind == "qemu" else "tar"
+    return f"{storage.id}:backup/vzdump-{guest.kind}-{guest.vmid}-{stamp}.{ending}{_ENDINGS[compress]}"
+
+
+async def _back_up(call: Call, task: Task, guest: Guest, storage: Storage) -> None:
+    """Write one guest's backup."""
+    lab, params = call.lab, call.params
+    word = _WORDS[guest.kind]
+    task.log(f"INFO: Starting Backup of {word} {guest.vmid} ({guest.kind})")
+    async with flock(lab, guest.vmid, guest.kind):
+        guest = load(lab, guest.node, guest.vmid, guest.kind)
+        check_lock(guest)
+        config = {key: value for key, value in plain(guest.config).items() if key not in _NEVER}
+        guest.config["lock"] = "backup"
+    now = lab.clock.now()
+    volid = _archive(storage, guest, now, str(params.get("compress", "0")))
+    while lab.volume(volid, guest.node):
+        now += 1
+        volid = _archive(storage, guest, now, str(params.get("compress", "0")))
+    try:
+        held, size = await _copies(lab, guest, volid)
+        task.log(f"INFO: backup mode: {params.get('mode', 'snapshot')}")
+        task.log(f"INFO: creating archive '{store.file_path(lab, volid)}'")
+        await task.spend(copy_seconds(size))
+    finally:
+        guest.config.pop("lock", None)
+    lab.volumes[lab.volume_key(volid, guest.node)] = Volume(
+        *(volid, storage.id, "backup", volid.rpartition(".")[2], max(size // 3, 1024)),
+        node=None if storage.shared else guest.node,
+        used=max(size // 3, 1024),
+        vmid=guest.vmid,
+        ctime=now,
+        notes=_notes(call, guest),
+        protected=bool(params.get("protected")),
+        extra={"subtype": guest.kind, "config": config, "disks": held},
+    )
+    task.log(f"INFO: Finished Backup of {word} {guest.vmid} (00:00:01)")
+
+
+def _notes(call: Call, guest: Guest) -> str | None:
+    template = call.params.get("notes-template")
+    if template is None:
+        return None
+    name = str(guest.config.get("name") or guest.config.get("hostname") or "")
+    known = {"guestname": name, "vmid": str(guest.vmid), "node": guest.node, "cluster": "atlas-lab"}
+    text = str(template).replace("\\n", "\n")
+    for key, value in known.items():
+        text = text.replace("{{" + key + "}}", value)
+    return text
 
 
 @api("POST", "/nodes/{node}/vzdump")
 def vzdump(call: Call) -> object:
-    """Refuse to back guests up, in PVE's words where the caller may not, else in the lab's."""
-    storage_id = str(call.params.get("storage") or "local")
-    if not call.params.get("dumpdir"):
-        call.lab.storage(storage_id, str(call.params["node"]))
-        call.need(f"/storage/{storage_id}", "Datastore.AllocateSpace")
-    for vmid in split_list(call.params.get("vmid")):
+    """Back guests up."""
+    params, lab = call.params, call.lab
+    storage_id = str(params.get("storage") or "local")
+    if params.get("dumpdir"):
+        raise PVEError(501, "backups to a directory are not modelled by this lab: name a storage")
+    storage = lab.storage(storage_id, str(params["node"]))
+    call.need(f"/storage/{storage_id}", "Datastore.AllocateSpace")
+    for vmid in split_list(params.get("vmid")):
         call.need(f"/vms/{vmid}", "VM.Backup")
-    raise PVEError(501, "backups are not modelled by this lab")
+    if "backup" not in storage.content:
+        raise PVEError(500, f"storage '{storage_id}' does not support backups")
+    guests = [g for g in _guests(call) if call.may(f"/vms/{g.vmid}", "VM.Backup") and g.node == params["node"]]
+
+    async def work(task: Task) -> None:
+        task.log(f"INFO: starting new backup job: vzdump {' '.join(str(g.vmid) for g in guests)}")
+        lost = []
+        for guest in guests:
+            try:
+                await _back_up(call, task, guest, storage)
+            except PVEError as error:
+                lost.append(str(guest.vmid))
+                task.log(f"ERROR: Backup of VM {guest.vmid} failed - {error.message}")
+        if lost:
+            raise PVEError(500, "job errors")
+        task.log("INFO: Backup job finished successfully")
+
+    return call.task("vzdump", guests[0].vmid if len(guests) == 1 else "", work)
+
+
+@api("GET", "/nodes/{node}/vzdump/defaults")
+def defaults(call: Call) -> Data:
+    """Return what a backup does where the call says nothing, by the storage that is named."""
+    name = call.params.get("storage")
+    storage = call.lab.storage(name, call.params["node"]) if name else None
+    if name:
+        call.need(f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", any=True)
+    shown: Data = {"mode": "snapshot", "compress": "0", "bwlimit": 0, "ionice": 7, "lockwait": 180, "stopwait": 10}
+    shown |= {"all": 0, "quiet": 0, "remove": 1, "stdexcludes": 1, "zstd": 1, "pigz": 0, "mailnotification": "always"}
+    kept = str(storage.options.get("prune-backups", "keep-all=1")) if storage else "keep-all=1"
+    shown["prune-backups"] = dict(part.split("=", 1) for part in kept.split(",") if "=" in part)
+    return {**shown, **({"storage": name} if name else {})}
+
+
+def backup(call: Call, volid: str) -> Volume:
+    """Return a backup that the caller may read.
+
+    Raises:
+        PVEError: there is none of that name, or the caller may not.
+    """
+    check_access(call, 0, volid, "backup")
+    found = call.lab.volume(volid, str(call.params["node"]))
+    if found is None:
+        raise PVEError(500, f"volume '{volid}' does not exist")
+    return found
+
+
+@api("GET", "/nodes/{node}/vzdump/extractconfig")
+def extract(call: Call) -> str:
+    """Return the configuration that a backup holds, as its file is written."""
+    config = backup(call, call.params["volume"]).extra.get("config", {})
+    return "".join(f"{key}: {value}\n" for key, value in sorted(config.items()))
+
+
+async def forget(lab: Lab, node: str, volid: str) -> None:
+    """Remove a backup with the disks that were copied for it."""
+    gone = lab.volumes.pop(lab.volume_key(volid, node), None)
+    for disk in (gone.extra.get("disks", {}) if gone else {}).values():
+        await lab.backend.delete_disk(disk["path"])

@@ -131,6 +131,8 @@ class Call:
 
 Handler = Callable[[Call], object]
 HANDLERS: dict[tuple[str, str], Handler] = {}
+SHAPED: set[tuple[str, str]] = set()
+REFUSED: dict[tuple[str, str], str] = {}
 
 
 def api(method: str, template: str) -> Callable[[Handler], Handler]:
@@ -146,3 +148,30 @@ def api(method: str, template: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def shaped(method: str, template: str) -> Callable[[Handler], Handler]:
+    """Register a handler whose answer has the right shape, but does not follow from the world's state.
+
+    Args:
+        method: GET, POST, PUT or DELETE.
+        template: The path as the table writes it.
+    """
+    SHAPED.add((method, template))
+    return api(method, template)
+
+
+def refuse(method: str, template: str, why: str, status: int = 501) -> None:
+    """Register the refusal of a method that the lab does not model.
+
+    Args:
+        method: GET, POST, PUT or DELETE.
+        template: The path as the table writes it.
+        why: The sentence that the caller reads.
+        status: Another status than 501, where PVE itself refuses in the state that the lab is in.
+    """
+    REFUSED[method, template] = why
+
+    @api(method, template)
+    def handler(_: Call) -> object:
+        raise PVEError(status, why)

@@ -9,7 +9,7 @@ from typing import Any
 from atlas.lab.call import PVEError
 from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, verify
 from atlas.lab.property_formats import PROPERTIES
-from atlas.lab.table import Schema
+from atlas.lab.table import Method, Schema
 
 # How many of a numbered parameter there are. Source: qemu-server, pve-container.
 NUMBERED = {
@@ -30,6 +30,21 @@ def schema_of(parameters: Mapping[str, Schema], name: str) -> Schema | None:
     if match and str(int(match[2])) == match[2] and int(match[2]) < NUMBERED.get(match[1], 0):
         return parameters.get(f"{match[1]}[n]")
     return None
+
+
+def check_call(method: Method, given: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
+    """Check a call's parameters; parts of the path that the method declares none for stay as they came.
+
+    Args:
+        method: What is called.
+        given: The values as they came, those of the path among them.
+        places: Those of the path.
+
+    Raises:
+        PVEError: 400 with every faulty parameter.
+    """
+    free = {name: value for name, value in places.items() if name not in method.parameters}
+    return free | check(method.parameters, {name: value for name, value in given.items() if name not in free})
 
 
 def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[str, Any]:

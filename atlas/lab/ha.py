@@ -12,7 +12,7 @@ from atlas.lab.world import Entry
 _KINDS = {"vm": ("qemu", "VM"), "ct": ("lxc", "container")}
 
 
-def _sid(call: Call) -> str:
+def resource_of(call: Call) -> str:
     """Return a resource's id: a bare number is the guest of that number."""
     text = str(call.params["sid"])
     if ":" in text:
@@ -27,7 +27,7 @@ def _shown(call: Call, sid: str) -> dict[str, Any]:
 
 
 def _existing(call: Call, doing: str = "") -> str:
-    sid = _sid(call)
+    sid = resource_of(call)
     if sid not in call.lab.section("ha/resources"):
         raise PVEError(500, f"{doing}no such resource '{sid}'")
     return sid
@@ -43,7 +43,7 @@ def resources(call: Call) -> list[dict[str, Any]]:
 @api("POST", "/cluster/ha/resources")
 def create_resource(call: Call) -> None:
     """Let HA manage a guest."""
-    sid = _sid(call)
+    sid = resource_of(call)
     kind, _, vmid = sid.partition(":")
     if kind not in _KINDS:
         raise PVEError(400, errors={"sid": "invalid format - value does not look like a valid ha resource id"})
@@ -80,7 +80,7 @@ def update_resource(call: Call) -> None:
 @api("DELETE", "/cluster/ha/resources/{sid}")
 def delete_resource(call: Call) -> None:
     """Take a guest from HA, also out of its rules."""
-    sid, table = _sid(call), call.lab.section("ha/resources")
+    sid, table = resource_of(call), call.lab.section("ha/resources")
     if sid not in table:
         raise PVEError(500, f"cannot delete service '{sid}', not HA managed!")
     del table[sid]

@@ -15,7 +15,7 @@ from atlas.lab import body
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
 from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError, Severed
-from atlas.lab.check import check
+from atlas.lab.check import check_call
 from atlas.lab.history import History
 from atlas.lab.table import Method, Table, load
 
@@ -128,31 +128,19 @@ class Door:
         self.lab.rights.check(method.permissions, user, given)
         if method.proxied and "node" in places and not self.lab.online(self.lab.node(str(given["node"])).name):
             raise PVEError(595, "No route to host")
-        typed = check(method.parameters, given)
+        typed = check_call(method, given, places)
         peer = request.remote or "127.0.0.1"
         return Call(self.lab, method.verb, method.template, typed, user, raw=given, peer=peer)
 
     async def _run(self, call: Call) -> object:
         async def end(inner: Call) -> object:
-            handler = HANDLERS.get((inner.method, inner.path)) or self._index(inner)
-            result = handler(inner)
+            result = HANDLERS[inner.method, inner.path](inner)
             return await result if isinstance(result, Awaitable) else result
 
         following: Next = end
         for middleware in reversed(self.middlewares):
             following = _around(middleware, following)
         return await following(call)
-
-    def _index(self, call: Call) -> Callable[[Call], object]:
-        """Return the handler of an index: the names of the paths below; other calls are not modelled."""
-        method = self.table.method(call.method, call.path)
-        links = method.returns.get("links") if method and call.method == "GET" else None
-        match = re.fullmatch(r"\{(\w+)\}", links[0]["href"]) if links else None
-        children = self.table.children(call.path)
-        if match is None or not children:
-            raise PVEError(501, f"{call.method} {call.path} is not modelled by this lab")
-        key = match[1]
-        return lambda _: [{key: name} for name in children]
 
 
 def _around(middleware: Middleware, following: Next) -> Next:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from atlas.lab.call import Call, api
+from atlas.lab.call import Call, shaped
 
 # template -> the key of each entry, and the entries. Source: what a genuine server answers.
 _INDEXES: dict[str, tuple[str, str]] = {
@@ -39,4 +39,4 @@ def _index(key: str, names: str) -> Callable[[Call], object]:
 
 
 for _template, (_key, _names) in _INDEXES.items():
-    api("GET", _template)(_index(_key, _names))
+    shaped("GET", _template)(_index(_key, _names))

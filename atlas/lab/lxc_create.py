@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
-from atlas.lab.call import Call, Forbidden, PVEError, api
+from atlas.lab.call import Call, Forbidden, api
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts
 from atlas.lab.guests import (
@@ -41,14 +41,12 @@ UNPACK_SECONDS = 2.0
 def _check_create(call: Call, vmid: int, options: dict[str, Any], *, unprivileged: bool) -> None:
     """Refuse a container that the caller may not make, in PVE's order."""
     params, lab = call.params, call.lab
-    if params.get("restore"):
-        raise PVEError(501, "restoring a container from a backup is not modelled by this lab")
     if not unprivileged:
         call.need("/", "Sys.Modify")
     if params.get("ha-managed"):
         call.need("/", "Sys.Console")
     used = taken(lab, vmid)
-    if used:
+    if used and not (params.get("restore") and params.get("force")):
         raise refuse(used)
     if params.get("ssh-public-keys") is not None:
         check_ssh_keys(params["ssh-public-keys"], percent=False)
@@ -59,7 +57,7 @@ def _check_create(call: Call, vmid: int, options: dict[str, Any], *, unprivilege
     if params.get("start"):
         need_vm(call, vmid, pool, "VM.PowerMgmt")
     Checker(call, vmid, pool, {}, unprivileged=unprivileged).check(options)
-    check_access(call, vmid, str(params["ostemplate"]), "vztmpl")
+    check_access(call, vmid, str(params["ostemplate"]), "backup" if params.get("restore") else "vztmpl")
     _check_mounts(call, options)
 
 
@@ -87,6 +85,10 @@ def create(call: Call) -> object:
     options = {k: v for k, v in params.items() if k not in _NOT_OPTIONS and not re.fullmatch(r"unused\d+", k)}
     _check_create(call, vmid, options, unprivileged=unprivileged)
     plain = {key: kept(lab, key, value) for key, value in options.items() if key not in MOUNTS}
+    if params.get("restore"):
+        from atlas.lab.restore import restore_container
+
+        return restore_container(call, plain)
     if unprivileged:
         plain["unprivileged"] = 1
     what = f"unable to create CT {vmid} - "

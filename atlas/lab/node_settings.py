@@ -1,14 +1,15 @@
-"""nodes/{node}: config, dns, hosts, time, and the calls on all of its guests."""
+"""nodes/{node}: config, dns, hosts, time, subscription."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list
 from atlas.lab.sections import check_digest, digest
-from atlas.lab.tasks import Task
-from atlas.lab.world import NODE_DNS, Guest
+from atlas.lab.world import NODE_DNS
 
 
 def _kept(call: Call, name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -81,13 +82,44 @@ def update_time(call: Call) -> None:
 
 
 @api("GET", "/nodes/{node}/subscription")
-def subscription(_: Call) -> dict[str, str]:
-    """Say that there is no subscription."""
-    return {
-        "status": "notfound",
-        "message": "There is no subscription key",
-        "url": "https://www.proxmox.com/proxmox-ve/pricing",
-    }
+def subscription(call: Call) -> dict[str, Any]:
+    """Return the node's subscription; who may not audit sees its state alone."""
+    kept = _kept(call, "subscription")
+    if not kept:
+        return {
+            "status": "notfound",
+            "message": "There is no subscription key",
+            "url": "https://www.proxmox.com/proxmox-ve/pricing",
+        }
+    if not call.may(f"/nodes/{call.params['node']}", "Sys.Audit"):
+        return {"status": kept["status"]}
+    return {**kept, "url": "https://www.proxmox.com/proxmox-ve/pricing"}
+
+
+@api("PUT", "/nodes/{node}/subscription")
+def set_subscription(call: Call) -> None:
+    """Keep a subscription key; nobody is asked whether it is good."""
+    match = re.fullmatch(r"pve([1248])([cbsp])-[0-9a-f]{10}", call.params["key"].strip())
+    if match is None:
+        raise PVEError(400, errors={"key": "value does not match the regex pattern"})
+    kept = _kept(call, "subscription")
+    kept.clear()
+    kept.update({"key": match[0], "level": match[2], "sockets": int(match[1]), "status": "new"})
+    kept["serverid"] = hashlib.md5(call.params["node"].encode(), usedforsecurity=False).hexdigest().upper()
+
+
+@api("POST", "/nodes/{node}/subscription")
+def check_subscription(call: Call) -> None:
+    """Note that the key was looked at: the lab asks no shop."""
+    kept = _kept(call, "subscription")
+    if kept:
+        kept.update({"checktime": int(call.lab.clock.now()), "message": "the lab asks no server about subscriptions"})
+
+
+@api("DELETE", "/nodes/{node}/subscription")
+def delete_subscription(call: Call) -> None:
+    """Forget the key."""
+    _kept(call, "subscription").clear()
 
 
 @api("POST", "/nodes/{node}/wakeonlan")
@@ -97,74 +129,3 @@ def wake(call: Call) -> str:
     if name == call.lab.local_node:
         raise PVEError(500, f"'{name}' is local node, cannot wake my self!")
     raise PVEError(500, f"No wake on LAN MAC address defined for '{name}'!")
-
-
-@api("POST", "/nodes/{node}/migrateall")
-def migrate_all(call: Call) -> str:
-    """Refuse what cannot be: the lab migrates guests one by one."""
-    if call.params["target"] == call.params["node"]:
-        raise PVEError(400, errors={"target": "target is local node."})
-    raise PVEError(501, "migrating all guests of a node is not modelled by this lab")
-
-
-def _chosen(call: Call) -> list[Guest]:
-    """Return the guests that the caller named, or all of the node's, in the order of their start."""
-    named = set(split_list(call.params.get("vms", "")))
-    node = call.params["node"]
-    if not call.may("/", "VM.PowerMgmt"):
-        if not named:
-            call.need("/", "VM.PowerMgmt")
-        for vmid in named:
-            call.need(f"/vms/{vmid}", "VM.PowerMgmt")
-    found = [g for key, g in call.lab.guests.items() if g.node == node and (not named or key in named)]
-
-    def order(guest: Guest) -> tuple[int, int]:
-        parts = dict(p.split("=", 1) for p in split_list(guest.config.get("startup", "")) if "=" in p)
-        return int(parts.get("order", 2**30)), guest.vmid
-
-    return sorted(found, key=order)
-
-
-async def _power(call: Call, task: Task, guest: Guest, *, on: bool) -> None:
-    from atlas.lab.lxc_power import start_container
-    from atlas.lab.qemu_machine import rest
-    from atlas.lab.qemu_power import start_vm, stop_vm
-
-    try:
-        if on:
-            start = start_vm if guest.kind == "qemu" else start_container
-            await start(call.lab, guest.node, guest.vmid, task)
-        elif guest.kind == "qemu":
-            await stop_vm(call.lab, guest, task, shutdown=True, timeout=180, force=True)
-        else:
-            await task.spend(1)
-            rest(guest)
-    except PVEError as error:
-        task.warn(error.message)
-
-
-@api("POST", "/nodes/{node}/startall")
-def start_all(call: Call) -> str:
-    """Start the guests that start on boot; with `force` every one."""
-    guests = [g for g in _chosen(call) if call.params.get("force") or int(g.config.get("onboot") or 0)]
-
-    async def work(task: Task) -> None:
-        for guest in guests:
-            if guest.status != "running" and not guest.config.get("template"):
-                task.log(f"Starting {'VM' if guest.kind == 'qemu' else 'CT'} {guest.vmid}")
-                await _power(call, task, guest, on=True)
-
-    return call.task("startall", "", work)
-
-
-@api("POST", "/nodes/{node}/stopall")
-def stop_all(call: Call) -> str:
-    """Stop the running guests, the last started first."""
-    guests = [g for g in reversed(_chosen(call)) if g.status == "running"]
-
-    async def work(task: Task) -> None:
-        for guest in guests:
-            task.log(f"Stopping {'VM' if guest.kind == 'qemu' else 'CT'} {guest.vmid}")
-            await _power(call, task, guest, on=False)
-
-    return call.task("stopall", "", work)

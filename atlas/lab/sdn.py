@@ -21,8 +21,12 @@ _KINDS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "ipams": ("ipam", {"netbox": ("url", "token"), "phpipam": ("url", "token", "section")}),
     "dns": ("dns", {"powerdns": ("url", "key")}),
 }
-APPLIED = ("zones", "vnets", "subnets", "controllers")
+APPLIED = (
+    *("zones", "vnets", "subnets", "controllers"),
+    *("fabrics", "fabric-nodes", "prefix-lists", "route-maps"),
+)
 IPAM_PVE = {"type": "pve"}
+LOCK = "sdn-lock"
 
 
 def configured(lab: Lab, kind: str) -> Table[Entry]:
@@ -69,6 +73,23 @@ def inner(doing: str, name: str, text: str) -> PVEError:
     return PVEError(500, f"{doing}400 Parameter verification failed.\n{name}: {text}\n")
 
 
+def check_token(call: Call, doing: str) -> None:
+    """Refuse a change of the configuration while somebody else holds its lock.
+
+    Raises:
+        PVEError: 500 after `doing`.
+    """
+    held = call.lab.options(LOCK).get("token")
+    if held and call.params.get("lock-token") != held:
+        raise PVEError(500, f"{doing}invalid lock token provided! at /usr/share/perl5/PVE/Network/SDN.pm line 291.")
+
+
+def release_token(call: Call) -> None:
+    """Give the lock back after a change that was made under it, unless the caller keeps it."""
+    if call.params.get("lock-token") and call.params.get("release-lock", 1):
+        call.lab.options(LOCK).clear()
+
+
 def _register(kind: str) -> None:  # noqa: C901  one small function for each method of a kind
     key, required = _KINDS[kind]
     word = {"zones": "zone", "vnets": "vnet", "controllers": "controller", "ipams": "ipam", "dns": "dns"}[kind]
@@ -89,6 +110,7 @@ def _register(kind: str) -> None:  # noqa: C901  one small function for each met
     @api("POST", base)
     def create(call: Call) -> None:
         doing = f"create sdn {word} object failed: "
+        check_token(call, doing)
         name, table = call.params[key], configured(call.lab, kind)
         data = settings(call.params, key, "lock-token")
         if kind == "vnets":
@@ -110,6 +132,7 @@ def _register(kind: str) -> None:  # noqa: C901  one small function for each met
     @api("PUT", item)
     def update(call: Call) -> None:
         doing = f"update sdn {word} object failed: "
+        check_token(call, doing)
         entry = found(call)
         check_digest(call.params, table_digest(configured(call.lab, kind)), doing)
         data = dict(entry.data)
@@ -121,6 +144,7 @@ def _register(kind: str) -> None:  # noqa: C901  one small function for each met
     @api("DELETE", item)
     def delete(call: Call) -> None:
         doing = f"delete sdn {word} object failed: "
+        check_token(call, doing)
         name, table = call.params[key], configured(call.lab, kind)
         if name not in table:
             raise PVEError(
@@ -172,6 +196,8 @@ for _kind in _KINDS:
 def apply(call: Call) -> str:
     """Apply the configuration on every node."""
     lab = call.lab
+    check_token(call, "could not commit SDN config: ")
+    release_token(call)
 
     async def work(task: Task) -> None:
         for kind in APPLIED:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from atlas.lab.clock import Clock
 from atlas.lab.history import History
+from atlas.lab.refusals import register_refusals
+from atlas.lab.shapes import register_indexes
 from atlas.lab.world import Lab
 
 if TYPE_CHECKING:
@@ -26,23 +28,39 @@ HANDLER_MODULES = (
     "access_roles",
     "access_tickets",
     "access_users",
+    "acme",
+    "bulk",
     "cluster",
     "cluster_jobs",
     "cluster_options",
+    "cluster_sections",
     "guest_calls",
     "firewall_rules",
     "firewall_sets",
     "ha",
+    "ha_manager",
     "indexes",
+    "node_apt",
     "node_capabilities",
+    "node_certificates",
+    "node_disks",
     "node_network",
     "node_reads",
+    "node_replication",
+    "node_services",
     "node_settings",
     "node_tasks",
     "nodes",
+    "notifications",
     "pools",
     "sdn",
+    "sdn_ipam",
+    "sdn_lock",
+    "sdn_nodes",
+    "sdn_prefixes",
+    "sdn_routing",
     "sdn_subnets",
+    "static_reads",
     "storage_config",
     "storage_content",
     "storage_nodes",
@@ -53,9 +71,11 @@ ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105  a file's name
 
 
 def load_handlers() -> None:
-    """Import every module that registers handlers."""
+    """Import every module that registers handlers; indexes and refusals answer what is left."""
     for name in HANDLER_MODULES:
         importlib.import_module(f"atlas.lab.{name}")
+    register_indexes()
+    register_refusals()
 
 
 def make_backend(guests: str, directory: Path, clock: Clock, memory: int | None = None) -> Backend:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from atlas.lab import volume_store as store
+from atlas.lab.backup_calls import forget
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
@@ -158,6 +159,8 @@ def delete_volume(call: Call) -> str:
         await task.spend(0.3)
         if name.vtype == "images":
             await store.free(call.lab, node, volid)
+        elif name.vtype == "backup":
+            await forget(call.lab, node, volid)
         else:
             gone = call.lab.volumes.pop(call.lab.volume_key(volid, node), None)
             if gone is not None and gone.path:
@@ -165,3 +168,28 @@ def delete_volume(call: Call) -> str:
         task.log(f"Removed volume '{volid}'")
 
     return call.task("imgdel", f"{name.vmid}@{storage.id}" if name.vmid else storage.id, work)
+
+
+@api("POST", f"{_BASE}/{{volume}}")
+def copy_volume(call: Call) -> str:
+    """Copy a volume to another name on its storage."""
+    volid, storage = _volid(call)
+    node, target = call.params["node"], str(call.params["target"])
+    call.need(f"/storage/{storage.id}", "Datastore.AllocateSpace")
+    wanted = target.partition(":")[2] if ":" in target else target
+    try:
+        name = parse_volname(storage.type, wanted)
+    except ValueError as error:
+        raise PVEError(500, str(error)) from error
+    other = call.params.get("target_node") or node
+    call.lab.storage(storage.id, other)
+
+    async def work(task: Task) -> None:
+        source = store.find(call.lab, node, volid)
+        if call.lab.volume(f"{storage.id}:{wanted}", other) is not None:
+            raise PVEError(500, f"volume '{storage.id}:{wanted}' already exists")
+        await task.spend(1)
+        await store.copy(call.lab, other, source, storage.id, name.vmid or 0, form=name.format, name=name.name)
+        task.log(f"DEBUG: copied {volid} to {storage.id}:{wanted}")
+
+    return call.task("imgcopy", "", work)

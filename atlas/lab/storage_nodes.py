@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from atlas.lab.backup_calls import forget
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list
 from atlas.lab.storage_view import usage
 from atlas.lab.tasks import Task
-from atlas.lab.world import Storage
+from atlas.lab.world import Storage, Volume
 
 SEEN = ("Datastore.Audit", "Datastore.AllocateSpace")
 FORMATS = {
@@ -80,23 +82,74 @@ def _check_prune(call: Call) -> Storage:
     return storage
 
 
+_RULES = (
+    *(("keep-last", "%s"), ("keep-hourly", "%Y/%m/%d/%H"), ("keep-daily", "%Y/%m/%d")),
+    *(("keep-weekly", "%G/%V"), ("keep-monthly", "%Y/%m"), ("keep-yearly", "%Y")),
+)
+
+
+def _mark(group: list[Volume], rules: dict[str, str]) -> dict[str, str]:
+    """Say of each backup of one guest whether the rules keep it; of a time's backups the newest stays."""
+    newest = sorted((v for v in group if not v.protected), key=lambda volume: -volume.ctime)
+    marks = {volume.volid: "protected" for volume in group if volume.protected}
+    if not any(int(value) for key, value in rules.items() if key != "keep-all"):
+        return marks | {volume.volid: "keep" for volume in newest}
+
+    def period(volume: Volume, form: str) -> str:
+        # Each backup is a period of its own for `keep-last`, also two of one second.
+        return volume.volid if form == "%s" else time.strftime(form, time.gmtime(volume.ctime))
+
+    for rule, form in _RULES:
+        wanted = int(rules.get(rule, 0))
+        before = {period(volume, form) for volume in newest if marks.get(volume.volid) == "keep"}
+        taken: set[str] = set()
+        for volume in newest if wanted else ():
+            when = period(volume, form)
+            if volume.volid in marks or when in before:
+                continue
+            if when not in taken and len(taken) >= wanted:
+                break
+            marks[volume.volid] = "remove" if when in taken else "keep"
+            taken.add(when)
+    return {volume.volid: "remove" for volume in newest} | marks
+
+
+def _pruned(call: Call, storage: Storage) -> list[dict[str, Any]]:
+    """List the backups that the call is about with what pruning does to each."""
+    text = str(call.params.get("prune-backups") or storage.options.get("prune-backups", ""))
+    rules = dict(part.split("=", 1) for part in split_list(text) if "=" in part)
+    groups: dict[tuple[object, object], list[Volume]] = {}
+    for volume in call.lab.local_volumes(storage.id, call.params["node"]):
+        kind = volume.extra.get("subtype", "qemu")
+        if volume.content != "backup" or call.params.get("vmid") not in (None, volume.vmid):
+            continue
+        if call.params.get("type") in (None, kind):
+            groups.setdefault((kind, volume.vmid), []).append(volume)
+    rows = []
+    for (kind, vmid), group in groups.items():
+        marks = _mark(group, rules)
+        for volume in group:
+            row = {"volid": volume.volid, "ctime": int(volume.ctime), "mark": marks[volume.volid], "type": kind}
+            rows.append(row | ({"vmid": vmid} if vmid else {}))
+    return rows
+
+
 @api("GET", "/nodes/{node}/storage/{storage}/prunebackups")
 def prune_preview(call: Call) -> list[dict[str, Any]]:
     """List the backups with what pruning would do to each."""
-    storage = _check_prune(call)
-    return [
-        {"volid": volume.volid, "ctime": int(volume.ctime), "mark": "keep", "type": volume.extra.get("subtype", "qemu")}
-        for volume in call.lab.local_volumes(storage.id, call.params["node"])
-        if volume.content == "backup"
-    ]
+    return _pruned(call, _check_prune(call))
 
 
 @api("DELETE", "/nodes/{node}/storage/{storage}/prunebackups")
 def prune(call: Call) -> str:
-    """Prune backups: the lab makes none, so there is nothing to remove."""
+    """Prune backups."""
     storage = _check_prune(call)
 
     async def work(task: Task) -> None:
         await task.spend(0.5)
+        for row in _pruned(call, storage):
+            if row["mark"] == "remove":
+                await forget(call.lab, call.params["node"], row["volid"])
+                task.log(f"Removed volume '{row['volid']}'")
 
     return call.task("prunebackups", storage.id, work)

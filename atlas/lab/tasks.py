@@ -111,7 +111,9 @@ class Tasks:
         upid = f"UPID:{node}:{self._pid:08X}:{pstart:08X}:{start:08X}:{kind}:{id}:{user}:"
         record = TaskRecord(upid, node, kind, id, user, self._pid, pstart, start)
         self.records[upid] = record
-        self._running[upid] = asyncio.get_running_loop().create_task(self._run(Task(self, record, at_step), work))
+        worker = asyncio.get_running_loop().create_task(self._run(Task(self, record, at_step), work))
+        worker.add_done_callback(lambda _: self._settle(record))
+        self._running[upid] = worker
         self._forget()
         return upid
 
@@ -138,6 +140,13 @@ class Tasks:
         record.exitstatus, record.endtime, record.seconds = status, int(ended), ended - begun
         self._running.pop(record.upid, None)
         self.store.flush()
+
+    def _settle(self, record: TaskRecord) -> None:
+        """End a worker that was stopped before its first step."""
+        if record.endtime is None:
+            record.exitstatus, record.endtime = STOPPED, int(self.clock.now())
+            record.log = (*record.log, f"TASK ERROR: {STOPPED}")
+            self._running.pop(record.upid, None)
 
     def _forget(self) -> None:
         surplus = len(self.records) - KEPT - len(self._running)

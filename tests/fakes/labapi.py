@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from atlas.lab.call import HANDLERS, Call
-from atlas.lab.check import check
+from atlas.lab.check import check_call
 from atlas.lab.clock import Clock
 from atlas.lab.default_world import fill
 from atlas.lab.server import load_handlers
@@ -22,12 +22,12 @@ class Api:
         self.lab, self.user = lab, user
 
     @classmethod
-    async def fresh(cls, latency: str = "instant") -> Api:
+    async def fresh(cls, latency: str = "instant", user: str = "root@pam!lab") -> Api:
         load_handlers()
         clock = Clock(latency)
         lab = Lab(SimulatedBackend(clock.now, boot_seconds=0), clock)
         await fill(lab, 2)
-        return cls(lab)
+        return cls(lab, user)
 
     async def call(self, method: str, path: str, /, **params: Any) -> Any:
         route = load().route(path)
@@ -35,9 +35,9 @@ class Api:
         entry = load().method(method, route[0])
         assert entry is not None, path
         given = {name.replace("_", "-") if name.startswith("destroy") else name: v for name, v in params.items()}
-        raw = {**{name: str(value) for name, value in given.items()}, **route[1]}
+        raw = {**{k: v if isinstance(v, list) else str(v) for k, v in given.items()}, **route[1]}
         self.lab.rights.check(entry.permissions, self.user, raw)
-        typed = check(entry.parameters, raw)
+        typed = check_call(entry, raw, route[1])
         result = HANDLERS[method, route[0]](Call(self.lab, method, route[0], typed, self.user, raw=raw))
         return await result if asyncio.iscoroutine(result) else result
 

@@ -1,0 +1,85 @@
+"""Reads whose answer is the same in every lab: shaped by their schema, or of a fixed content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas.lab.call import Call, shaped
+from atlas.lab.shapes import shape
+
+# No node has devices to find, no second factor is known, no protocol of routing runs.
+for _template in (
+    *("/access/tfa", "/access/tfa/{userid}", "/access/users/{userid}/tfa", "/cluster/config/qdevice"),
+    *("/cluster/jobs/schedule-analyze", "/cluster/metrics/export"),
+    *("/nodes/{node}/hardware/pci/{pci-id-or-mapping}/mdev", "/nodes/{node}/scan/cifs", "/nodes/{node}/scan/iscsi"),
+    *("/nodes/{node}/scan/nfs", "/nodes/{node}/scan/pbs"),
+    *("/nodes/{node}/sdn/fabrics/{fabric}/neighbors", "/nodes/{node}/sdn/fabrics/{fabric}/routes"),
+    *("/nodes/{node}/sdn/vnets/{vnet}/mac-vrf", "/nodes/{node}/sdn/zones/{zone}/ip-vrf"),
+    *("/nodes/{node}/storage/{storage}/import-metadata", "/nodes/{node}/storage/{storage}/identity"),
+):
+    shape(_template)
+
+_FLAGS = {
+    "nested-virt": "Controls nested virtualization, namely 'svm' for AMD CPUs and 'vmx' for Intel CPUs.",
+    "md-clear": "Required to let the guest OS know if MDS is mitigated correctly.",
+    "pcid": "Meltdown fix cost reduction on Westmere, Sandy-, and IvyBridge Intel CPUs.",
+    "spec-ctrl": "Allows improved Spectre mitigation with Intel CPUs.",
+    "ssbd": 'Protection for "Speculative Store Bypass" for Intel models.',
+    "aes": "Activate AES instruction set for HW acceleration.",
+    "pdpe1gb": "Allow guest OS to use 1GB size pages, if host HW supports it.",
+}
+
+
+def _flags(call: Call) -> list[dict[str, Any]]:
+    return [{"name": n, "description": d, "supported-on": list(call.lab.nodes)} for n, d in _FLAGS.items()]
+
+
+shaped("GET", "/cluster/qemu/cpu-flags")(_flags)
+shaped("GET", "/nodes/{node}/capabilities/qemu/cpu-flags")(_flags)
+
+
+@shaped("GET", "/nodes/{node}/capabilities/qemu/migration")
+def migration(_: Call) -> dict[str, Any]:
+    """Say what migrations between nodes can carry along."""
+    return {"has-dbus-vmstate": 0}
+
+
+@shaped("GET", "/cluster/config/apiversion")
+def join_version(_: Call) -> int:
+    """Return the version of the calls that join nodes."""
+    return 1
+
+
+@shaped("GET", "/cluster/config/totem")
+def totem(call: Call) -> dict[str, Any]:
+    """Return the settings of the cluster's protocol."""
+    name = "atlas-lab"
+    links = {"0": {"linknumber": "0"}}
+    shown = {"cluster_name": name, "config_version": str(len(call.lab.nodes)), "interface": links}
+    return {**shown, "ip_version": "ipv4-6", "link_mode": "passive", "secauth": "on", "version": "2"}
+
+
+@shaped("GET", "/cluster/config/join")
+def join_info(call: Call) -> dict[str, Any]:
+    """Return what a node would need to join."""
+    from atlas.lab.nodes import FINGERPRINT
+
+    nodes = [
+        {
+            "name": name,
+            "nodeid": node.number,
+            "pve_addr": node.network.get("vmbr0", {}).get("address", "127.0.0.1"),
+            "pve_fp": FINGERPRINT,
+            "quorum_votes": 1,
+        }
+        for name, node in call.lab.nodes.items()
+    ]
+    return {"config_digest": "0" * 40, "nodelist": nodes, "preferred_node": call.lab.local_node, "totem": totem(call)}
+
+
+@shaped("GET", "/nodes/{node}/report")
+def report(call: Call) -> str:
+    """Return the text that support would ask for."""
+    from atlas.lab.cluster import VERSION
+
+    return f"==== general system info ====\n\n# hostname\n{call.params['node']}\n\npve-manager/{VERSION['version']}\n"

@@ -79,8 +79,9 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
             errors[needed] = f"missing property required by '{name}'"
         if isinstance(value, list) and instance.get("type", "string") == "string" and _is_list(instance):
             value = ",".join(map(str, value))  # noqa: PLW2901  a parameter given more than once, as PVE still takes it
+        before = len(errors)
         _check_value(name, instance, value, errors)
-        typed[name] = _typed(instance, value) if name not in errors else value
+        typed[name] = _typed(instance, value) if len(errors) == before else value
     if errors:
         raise PVEError(400, errors=errors)
     return typed

@@ -36,6 +36,7 @@ class Section:
         status: That of errors about what is not there; 400 names the key as the faulty parameter.
         taken: That of the error where one is made anew.
         made_at_item: Whether an object is made by a call on its own path.
+        required: What an object of a type cannot be without; the empty type stands for all.
         secrets: Properties that are taken and never shown.
         defaults: What an object has until it is told otherwise.
         row: What a list shows of an object.
@@ -56,6 +57,7 @@ class Section:
     status: int = 500
     taken: int = 500
     made_at_item: bool = False
+    required: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
     row: Callable[[Call, str, dict[str, Any]], dict[str, Any]] = _kept
@@ -123,6 +125,9 @@ def serve(section: Section) -> None:
         if name in table:
             raise PVEError(section.taken, section.exists.format(name))
         data = {**section.defaults, **settings(call.params, *hidden)}
+        for option in section.required.get(str(data.get("type", "")), section.required.get("", ())):
+            if option not in data:
+                raise PVEError(500, f"missing value for required option '{option}'")
         section.check(call, name, data)
         table[name] = Entry(data)
 

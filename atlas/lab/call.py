@@ -141,9 +141,14 @@ def api(method: str, template: str) -> Callable[[Handler], Handler]:
     Args:
         method: GET, POST, PUT or DELETE.
         template: The path as the table writes it, such as `/nodes/{node}/qemu/{vmid}/clone`.
+
+    Raises:
+        ValueError: another handler is registered for it.
     """
 
     def register(handler: Handler) -> Handler:
+        if (method, template) in HANDLERS:
+            raise ValueError(f"{method} {template} is registered twice")
         HANDLERS[method, template] = handler
         return handler
 

@@ -9,6 +9,9 @@ from atlas.lab.formats import split_list
 from atlas.lab.sections import change, check_digest, settings, table_digest
 from atlas.lab.world import Entry
 
+MIGRATED = "ha groups have been migrated to rules"
+ARMED = "ha-armed"
+_SHOWN = ("max_restart", "max_relocate", "failback", "comment")
 _KINDS = {"vm": ("qemu", "VM"), "ct": ("lxc", "container")}
 
 
@@ -24,6 +27,11 @@ def resource_of(call: Call) -> str:
 def _shown(call: Call, sid: str) -> dict[str, Any]:
     table = call.lab.section("ha/resources")
     return {**table[sid].data, "sid": sid, "type": sid.partition(":")[0], "digest": table_digest(table)}
+
+
+def _check_group(call: Call) -> None:
+    if "group" in call.params:
+        raise PVEError(500, f"invalid parameter 'group': {MIGRATED}")
 
 
 def _existing(call: Call, doing: str = "") -> str:
@@ -47,6 +55,7 @@ def create_resource(call: Call) -> None:
     kind, _, vmid = sid.partition(":")
     if kind not in _KINDS:
         raise PVEError(400, errors={"sid": "invalid format - value does not look like a valid ha resource id"})
+    _check_group(call)
     guest = call.lab.guests.get(vmid)
     if guest is None:
         raise PVEError(500, f"resource '{sid}' does not exist in cluster")
@@ -71,6 +80,7 @@ def read_resource(call: Call) -> dict[str, Any]:
 @api("PUT", "/cluster/ha/resources/{sid}")
 def update_resource(call: Call) -> None:
     """Change a managed guest's settings."""
+    _check_group(call)
     sid = _existing(call, "update resources config failed: ")
     table = call.lab.section("ha/resources")
     check_digest(call.params, table_digest(table))
@@ -151,10 +161,16 @@ def delete_rule(call: Call) -> None:
     call.lab.section("ha/rules").pop(call.params["rule"], None)
 
 
-@api("GET", "/cluster/ha/groups")
-def groups(_: Call) -> list[dict[str, Any]]:
-    """List nothing: rules have taken the place of groups."""
-    return []
+def _fencing(call: Call) -> dict[str, Any]:
+    """Describe whether nodes are fenced: as long as anything is managed, unless that was disarmed."""
+    state = call.lab.options(ARMED)
+    row = {"id": "fencing", "type": "fencing", "node": call.lab.local_node}
+    if state:
+        text = f"disarmed, resource mode: {state['mode']} (CRM watchdog released)"
+        return {**row, "armed-state": "disarmed", "resource_mode": state["mode"], "status": text}
+    armed = bool(call.lab.section("ha/resources"))
+    text = "armed (CRM watchdog active)" if armed else "standby (CRM watchdog standby)"
+    return {**row, "armed-state": "armed" if armed else "standby", "status": text}
 
 
 @api("GET", "/cluster/ha/status/current")
@@ -163,13 +179,16 @@ def status(call: Call) -> list[dict[str, Any]]:
     lab = call.lab
     rows: list[dict[str, Any]] = [
         {"id": "quorum", "type": "quorum", "node": lab.local_node, "status": "OK", "quorate": 1},
+        _fencing(call),
     ]
     for sid in lab.section("ha/resources"):
         guest = lab.guests.get(sid.partition(":")[2])
         if guest is None:
             continue
-        state = lab.section("ha/resources")[sid].data.get("state", "started")
+        data = {"max_restart": 1, "max_relocate": 1, "failback": 1, **lab.section("ha/resources")[sid].data}
+        state = data.get("state", "started")
         now = "started" if guest.status == "running" else "stopped"
         row = {"id": f"service:{sid}", "type": "service", "sid": sid, "node": guest.node, "state": now}
-        rows.append(row | {"request_state": state, "status": f"{sid} ({guest.node}, {now})", "crm_state": now})
+        row |= {"request_state": state, "status": f"{sid} ({guest.node}, {now})", "crm_state": now}
+        rows.append(row | {key: data[key] for key in _SHOWN if key in data})
     return rows

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.bulk import on_guest
-from atlas.lab.call import Call, Handler, PVEError, api
+from atlas.lab.call import Call, PVEError, api, refuse
 from atlas.lab.formats import split_list
-from atlas.lab.ha import resource_of
+from atlas.lab.ha import ARMED, MIGRATED, resource_of
 from atlas.lab.tasks import Task
-
-_ARMED = "ha-armed"
 
 
 def _resource(call: Call) -> str:
@@ -80,14 +78,14 @@ def relocate(call: Call) -> dict[str, Any]:
 @api("POST", "/cluster/ha/status/disarm-ha")
 def disarm(call: Call) -> None:
     """Let the manager stand still."""
-    state = call.lab.options(_ARMED)
+    state = call.lab.options(ARMED)
     state.update({"state": "disarmed", "mode": call.params["resource-mode"]})
 
 
 @api("POST", "/cluster/ha/status/arm-ha")
 def arm(call: Call) -> None:
     """Let the manager go on."""
-    call.lab.options(_ARMED).clear()
+    call.lab.options(ARMED).clear()
 
 
 @api("GET", "/cluster/ha/status/manager_status")
@@ -109,21 +107,14 @@ def manager_status(call: Call) -> dict[str, Any]:
         "node_status": {name: "online" if node.online else "fence" for name, node in lab.nodes.items()},
         "service_status": services,
     }
-    if lab.options(_ARMED):
-        manager["disarm"] = dict(lab.options(_ARMED))
+    if lab.options(ARMED):
+        manager["disarm"] = dict(lab.options(ARMED))
     lrm = {name: {"mode": "active", "state": "active" if services else "wait_for_agent_lock"} for name in lab.nodes}
     return {"manager_status": manager, "quorum": {"node": lab.local_node, "quorate": "1"}, "lrm_status": lrm}
 
 
-def _migrated(doing: str) -> Handler:
-    def handler(_: Call) -> object:
-        raise PVEError(500, f"cannot {doing} group: ha groups have been migrated to rules")
-
-    return handler
-
-
 for _verb, _doing, _item in (
-    *(("POST", "create", ""), ("GET", "read", "/{group}")),
-    *(("PUT", "update", "/{group}"), ("DELETE", "delete", "/{group}")),
+    *(("GET", "index groups", ""), ("POST", "create group", ""), ("GET", "read group", "/{group}")),
+    *(("PUT", "update group", "/{group}"), ("DELETE", "delete group", "/{group}")),
 ):
-    api(_verb, f"/cluster/ha/groups{_item}")(_migrated(_doing))
+    refuse(_verb, f"/cluster/ha/groups{_item}", f"cannot {_doing}: {MIGRATED}", 500)

@@ -72,7 +72,8 @@ def _check_mounts(call: Call, options: dict[str, Any]) -> None:
     for _, mount in mounts(options):
         if mount_type(mount.get("volume", "")) == "volume":
             check_storage(call, mount["volume"].partition(":")[0], node)
-    if "rootfs" not in options:
+    # A restore that names no storage puts each volume where it was.
+    if "rootfs" not in options and (call.params.get("storage") or not call.params.get("restore")):
         check_storage(call, default, node)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, api
+from atlas.lab.storage_view import usage
 
 
 @api("GET", "/nodes/{node}/syslog")
@@ -51,20 +51,10 @@ for _path in ("hardware/pci", "hardware/usb", "netstat"):
     api("GET", f"/nodes/{{node}}/{_path}")(_nothing)
 
 
-def _history(path: str) -> Callable[[Call], object]:
-    """Make the history of guests or storages: points of time without measurements, since the lab keeps none."""
-
-    def history(call: Call) -> list[dict[str, int]]:
-        if "vmid" in call.params:
-            call.lab.guest(call.params["vmid"], call.params["node"], "lxc" if "/lxc/" in path else "qemu")
-        else:
-            call.lab.storage(call.params["storage"], call.params["node"])
-        end = int(call.lab.clock.now())
-        return [{"time": end - end % 60 - 60 * ago} for ago in range(70, 0, -1)]
-
-    return history
-
-
-for _path in ("qemu/{vmid}", "lxc/{vmid}", "storage/{storage}"):
-    _template = f"/nodes/{{node}}/{_path}/rrddata"
-    api("GET", _template)(_history(_template))
+@api("GET", "/nodes/{node}/storage/{storage}/rrddata")
+def history(call: Call) -> list[dict[str, float]]:
+    """Return a storage's size over time: as it is now, since the lab keeps no measurements."""
+    storage = call.lab.storage(call.params["storage"], call.params["node"])
+    total, used = usage(call.lab, storage, call.params["node"])
+    end = int(call.lab.clock.now())
+    return [{"time": end - end % 60 - 60 * ago, "total": total, "used": used} for ago in range(69, -1, -1)]

@@ -103,15 +103,6 @@ def list_vms(call: Call) -> object:
     return [vm_status(call.lab, g, full=full) for g in mine if call.may(f"/vms/{g.vmid}", "VM.Audit")]
 
 
-@api("GET", VM)
-def index(call: Call) -> object:
-    """List what there is below a VM."""
-    this_guest(call)
-    names = "config cloudinit pending status unlink vncproxy termproxy migrate resize move rrd rrddata monitor agent"
-    more = "snapshot spiceproxy sendkey firewall mtunnel remote_migrate"
-    return [{"subdir": name} for name in f"{names} {more}".split()]
-
-
 @api("GET", f"{VM}/status")
 def status_index(call: Call) -> object:
     """List the commands below `status`."""

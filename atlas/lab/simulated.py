@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from atlas.lab import guest_system
 from atlas.lab.backend import AgentRefused, AgentSilent, BackendError, Disk, Machine, Nic
 from atlas.lab.netconfig import Address, addresses_by_mac
 
@@ -40,6 +41,7 @@ class SimulatedBackend:
         self._running: dict[int, _Running] = {}
         self._disks: dict[str, int] = {}
         self._dhcp: dict[str, str] = {}
+        self._systems: dict[str, guest_system.System] = {}
 
     async def open(self) -> None:
         """Do nothing: records do not outlive the process."""
@@ -98,7 +100,7 @@ class SimulatedBackend:
         timeout: float = 5.0,
     ) -> Any:
         """Answer what a record can answer; commands that would have to run something are refused."""
-        del arguments, timeout
+        del timeout
         entry = self._running.get(vmid)
         if entry is None or entry.suspended or not entry.machine.agent:
             raise AgentSilent(f"VM {vmid}: no agent answers")
@@ -107,6 +109,11 @@ class SimulatedBackend:
         answer = _ANSWERS.get(command)
         if answer is not None:
             return answer(entry)
+        if guest_system.knows(command):
+            system = self._systems.setdefault(entry.machine.uuid, guest_system.System())
+            return guest_system.run(system, entry.machine, command, arguments)
+        if command == "guest-get-fsinfo":
+            return self._filesystems(entry.machine)
         if command == "guest-network-get-interfaces":
             return self._interfaces(entry.machine)
         if command == "guest-get-time":
@@ -187,6 +194,12 @@ class SimulatedBackend:
             raise BackendError(f"VM {vmid} not running")
         return entry
 
+    def _filesystems(self, machine: Machine) -> list[dict[str, Any]]:
+        """Show one file system, on the first disk."""
+        sizes = [self._disks.get(disk.path, 0) for disk in machine.disks if not disk.cdrom][:1]
+        root = {"name": "sda1", "mountpoint": "/", "type": "ext4", "disk": []}
+        return [{**root, "total-bytes": size, "used-bytes": size // 4} for size in sizes]
+
     def _interfaces(self, machine: Machine) -> list[dict[str, Any]]:
         """Shape guest-network-get-interfaces: loopback, then a card for each NIC with its configured addresses."""
         configured = addresses_by_mac((machine.cloudinit or {}).get("network-config", ""))
@@ -221,6 +234,7 @@ def _interface(name: str, mac: str, addresses: Sequence[Address]) -> dict[str, A
     }
 
 
+_BLOCK = 128 * 1024**2
 _ANSWERS: dict[str, Callable[[_Running], Any]] = {
     "guest-ping": lambda _: {},
     "guest-get-host-name": lambda entry: {"host-name": entry.machine.name},
@@ -228,7 +242,10 @@ _ANSWERS: dict[str, Callable[[_Running], Any]] = {
     "guest-get-users": lambda _: [],
     "guest-fsfreeze-status": lambda entry: "frozen" if entry.frozen else "thawed",
     "guest-fstrim": lambda _: {"paths": []},
-    "guest-get-fsinfo": lambda _: [],
+    "guest-get-memory-block-info": lambda _: {"size": _BLOCK},
+    "guest-get-memory-blocks": lambda entry: [
+        {"phys-index": n, "online": True, "can-offline": True} for n in range(entry.machine.memory * 1024**2 // _BLOCK)
+    ],
     "guest-get-vcpus": lambda entry: [
         {"logical-id": n, "online": True, "can-offline": n > 0}
         for n in range(entry.machine.cores * entry.machine.sockets)

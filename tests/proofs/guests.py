@@ -145,4 +145,55 @@ async def agent(p: Proof) -> None:
     await p.do(f"POST {vm}/status/stop")
     cores = {"result": {"logical-id": 1}}
     await p.sets(f"POST {vm}/status/start", {}, f"GET {base}/get-vcpus", cores)
+    await p.do(f"PUT {vm}/config", memory=4096)
+    await p.do(f"PUT {vm}/resize", disk="scsi0", size="9G")
+    await p.do(f"POST {vm}/status/stop")
+    blocks, size = f"GET {base}/get-memory-blocks", f"GET {base}/get-fsinfo"
+    await p.sets(f"POST {vm}/status/start", {}, blocks, lambda answer: len(answer["result"]) == 32)
+    await p.do(f"POST {vm}/status/stop")
+    await p.sets(f"POST {vm}/status/start", {}, size, {"result": {"total-bytes": 9 * 1024**3}})
+    written = {"file": "/tmp/a", "content": "some text"}
+    await p.sets(
+        f"POST {base}/file-write", written, f"GET {base}/file-read", {"content": "some text"}, {"file": "/tmp/a"}
+    )
+    pid = (await p.do(f"POST {base}/exec", command=["cat", "/tmp/a"]))["pid"]
+    ended = {"exited": 1, "exitcode": 0, "out-data": "some text"}
+    assert await p.read(f"GET {base}/exec-status", pid=pid) == ended
+    agent_calls = "/nodes/{node}/qemu/{vmid}/agent"
+    p.proved |= {("POST", f"{agent_calls}/exec"), ("GET", f"{agent_calls}/exec-status")}
     await p.unsets(f"POST {base}", {"command": "shutdown"}, f"POST {base}/ping", {"result": {}})
+
+
+@proof
+async def what_follows_from_power(p: Proof) -> None:
+    await p.do(f"POST {NODE}/qemu", vmid=101, memory=4096, scsi0="local-lvm:1")
+    vm = f"{NODE}/qemu/101"
+    before = (await p.read(f"GET {NODE}/status"))["memory"]["used"]
+    await p.sets(f"POST {vm}/status/start", {}, f"GET {NODE}/status", lambda answer: answer["memory"]["used"] > before)
+    await p.do(f"POST {vm}/status/stop")
+    drawn, hour = f"GET {vm}/rrddata", {"timeframe": "hour"}
+    p.api.lab.clock.advance(600)
+    await p.do(f"POST {vm}/status/start")
+    p.api.lab.clock.advance(600)
+    shown = [row for row in await p.read(drawn, **hour) if "maxmem" in row]
+    assert 9 <= len(shown) <= 11
+    assert shown[-1]["maxmem"] == 4096 * 1024**2
+    p.proved |= {("GET", "/nodes/{node}/qemu/{vmid}/rrddata")}
+    await p.do(f"POST {vm}/status/stop")
+    able, wanting = {"hasFeature": 1}, {"feature": "clone"}
+    await p.sets(f"POST {vm}/template", {}, f"GET {vm}/feature", able, wanting)
+
+
+@proof
+async def containers_further(p: Proof) -> None:
+    volumes = {"rootfs": "local-lvm:1", "mp0": "local-lvm:1,mp=/data"}
+    await p.do(f"POST {NODE}/lxc", vmid=201, ostemplate=ARCHIVE, **volumes)
+    ct = f"{NODE}/lxc/201"
+    moved = {"volume": "mp0", "storage": "shared-nfs", "delete": 1}
+    await p.do("PUT /storage/shared-nfs", content="images,iso,rootdir,vztmpl,backup")
+    await p.sets(f"POST {ct}/move_volume", moved, f"GET {ct}/config", {"mp0": "shared-nfs:"})
+    await p.do(f"POST {ct}/status/start")
+    await p.sets(f"PUT {ct}/config", {"tty": 4}, f"GET {ct}/pending", {"key": "tty", "pending": 4})
+    await p.do(f"POST {NODE}/lxc", vmid=202, ostemplate=ARCHIVE, rootfs="local-lvm:1")
+    other, able, wanting = f"{NODE}/lxc/202", {"hasFeature": 1}, {"feature": "clone"}
+    await p.sets(f"POST {other}/template", {}, f"GET {other}/feature", able, wanting)

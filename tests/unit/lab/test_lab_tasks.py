@@ -111,3 +111,15 @@ async def test_the_clock_can_be_driven() -> None:
 def test_a_profile_without_a_name_is_refused() -> None:
     with pytest.raises(ValueError, match="one of instant, fast"):
         Clock("warp")
+
+
+async def test_a_worker_that_is_stopped_before_its_first_step_ends() -> None:
+    async def work(task: Task) -> None:
+        await task.spend(60)
+
+    workers = tasks("realistic")
+    upid = workers.start("pve1", "qmclone", "100", "root@pam", work)
+    workers.stop(upid)
+    record = await workers.wait(upid)
+    assert record.exitstatus == "received interrupt"
+    assert not workers.running(upid)

@@ -1,5 +1,7 @@
 """The simulated backend answers like a booted guest, from its record alone."""
 
+import base64
+
 import pytest
 
 from atlas.lab.backend import AgentRefused, AgentSilent, Backend, BackendError, Machine, Nic
@@ -94,9 +96,30 @@ async def test_what_a_record_cannot_do_is_refused() -> None:
     backend = SimulatedBackend(boot_seconds=0)
     await backend.start(machine())
     with pytest.raises(AgentRefused, match="simulated"):
-        await backend.agent(101, "guest-exec", {"path": "/bin/true"})
+        await backend.agent(101, "guest-exec", {"path": "/usr/bin/apt"})
     with pytest.raises(BackendError, match="already running"):
         await backend.start(machine())
+
+
+async def test_files_of_a_guest_outlive_its_runs_and_programs_read_them() -> None:
+    backend = SimulatedBackend(boot_seconds=0)
+    await backend.start(machine())
+    text = base64.b64encode(b"kept").decode()
+    handle = await backend.agent(101, "guest-file-open", {"path": "/srv/a", "mode": "wb"})
+    await backend.agent(101, "guest-file-write", {"handle": handle, "buf-b64": text})
+    await backend.agent(101, "guest-file-close", {"handle": handle})
+    with pytest.raises(AgentRefused, match="has not been found"):
+        await backend.agent(101, "guest-file-read", {"handle": handle})
+    await backend.stop(101)
+    await backend.start(machine())
+    given = {"path": "/bin/cat", "arg": ["/srv/a"], "capture-output": True}
+    pid = (await backend.agent(101, "guest-exec", given))["pid"]
+    ended = await backend.agent(101, "guest-exec-status", {"pid": pid})
+    assert ended == {"exited": True, "exitcode": 0, "out-data": text}
+    with pytest.raises(AgentRefused, match="does not exist"):
+        await backend.agent(101, "guest-exec-status", {"pid": pid})
+    with pytest.raises(AgentRefused, match="No such file"):
+        await backend.agent(101, "guest-file-open", {"path": "/srv/none"})
 
 
 async def test_unplugged_card_is_gone() -> None:

@@ -1,0 +1,69 @@
+"""Backups: what is kept by which rules, what a restore refuses, and that nothing of a removed one stays."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from fakes.labapi import Api
+
+from atlas.lab.call import PVEError
+from atlas.lab.storage_nodes import _mark
+from atlas.lab.world import Volume
+
+
+def backups(*times: str, protected: str = "") -> list[Volume]:
+    made = []
+    for text in times:
+        when = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC).timestamp()
+        made.append(Volume(text, "bak", "backup", "vma", 1, ctime=when, protected=text == protected))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept"),
+    [
+        ({"keep-last": "2"}, ["2026-03-02T10:00", "2026-03-02T09:00"]),
+        ({"keep-daily": "2"}, ["2026-03-02T10:00", "2026-03-01T10:00"]),
+        ({"keep-last": "1", "keep-monthly": "1"}, ["2026-03-02T10:00", "2026-02-01T10:00"]),
+        ({"keep-all": "1"}, ["2026-03-02T10:00", "2026-03-02T09:00", "2026-03-01T10:00", "2026-02-01T10:00"]),
+    ],
+)
+def test_rules_keep_the_newest_of_each_time(rules: dict[str, str], kept: list[str]) -> None:
+    group = backups("2026-02-01T10:00", "2026-03-01T10:00", "2026-03-02T09:00", "2026-03-02T10:00")
+    marks = _mark(group, rules)
+    assert sorted(name for name, mark in marks.items() if mark == "keep") == sorted(kept)
+
+
+def test_a_protected_backup_is_never_removed_and_counts_for_none() -> None:
+    group = backups("2026-03-01T10:00", "2026-03-02T10:00", protected="2026-03-02T10:00")
+    assert _mark(group, {"keep-last": "1"}) == {"2026-03-02T10:00": "protected", "2026-03-01T10:00": "keep"}
+
+
+async def test_a_running_guest_is_not_restored_over_and_a_removed_backup_leaves_no_disk() -> None:
+    world = await Api.fresh(user="root@pam")
+    await world.call("POST", "/storage", storage="bak", type="dir", path="/srv/bak", content="backup")
+    await world.run("POST", "/nodes/pve1/qemu", vmid=101, scsi0="local-lvm:1")
+    disks = dict(world.lab.backend._disks)  # type: ignore[attr-defined]  # the simulated one
+    assert await world.run("POST", "/nodes/pve1/vzdump", vmid="101", storage="bak") == "OK"
+    assert "lock" not in world.config(101)
+    volid = next(v.volid for v in world.lab.volumes.values() if v.content == "backup")
+    await world.run("POST", "/nodes/pve1/qemu/101/status/start")
+    with pytest.raises(PVEError, match="unable to restore VM 101 - vm is running"):
+        await world.call("POST", "/nodes/pve1/qemu", vmid=101, archive=volid, force=1)
+    with pytest.raises(PVEError, match=r"archive .* holds no container"):
+        await world.call("POST", "/nodes/pve1/lxc", vmid=205, ostemplate=volid, restore=1)
+    await world.run("DELETE", f"/nodes/pve1/storage/bak/content/{volid}")
+    assert world.lab.backend._disks == disks  # type: ignore[attr-defined]
+
+
+async def test_a_restore_that_fails_leaves_no_guest() -> None:
+    world = await Api.fresh(user="root@pam")
+    await world.call("POST", "/storage", storage="bak", type="dir", path="/srv/bak", content="backup")
+    await world.run("POST", "/nodes/pve1/qemu", vmid=101, scsi0="local-lvm:1")
+    await world.run("POST", "/nodes/pve1/vzdump", vmid="101", storage="bak")
+    held = next(v for v in world.lab.volumes.values() if v.content == "backup")
+    world.lab.storages["bak"].options["disable"] = "1"
+    with pytest.raises(PVEError, match="storage 'bak' is disabled"):
+        await world.call("POST", "/nodes/pve1/qemu", vmid=105, archive=held.volid, storage="bak")
+    assert "105" not in world.lab.guests

@@ -28,7 +28,9 @@ async def on_guest(call: Call, guest: Guest, what: str, /, **params: Any) -> Non
     """
     template = f"/nodes/{{node}}/{guest.kind}/{{vmid}}/{what}"
     given = {"node": guest.node, "vmid": guest.vmid, **params}
-    inner = replace(call, method="POST", path=template, params=given, raw={k: str(v) for k, v in given.items()})
+    inner = replace(
+        call, method="POST", path=template, params=given, raw={k: str(v) for k, v in given.items()}, at_step=None
+    )
     result = HANDLERS["POST", template](inner)
     upid = await result if isinstance(result, Awaitable) else result
     if isinstance(upid, str) and upid.startswith("UPID:"):

@@ -104,7 +104,7 @@ def manager_status(call: Call) -> dict[str, Any]:
     manager = {
         "master_node": lab.local_node,
         "timestamp": int(lab.clock.now()),
-        "node_status": {name: "online" if node.online else "fence" for name, node in lab.nodes.items()},
+        "node_status": {name: "online" if lab.online(name) else "fence" for name in lab.nodes},
         "service_status": services,
     }
     if lab.options(ARMED):

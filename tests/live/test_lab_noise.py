@@ -37,6 +37,7 @@ NOISE = [
 ]
 # Calls that reach out of the lab.
 OUTSIDE = re.compile(r"download-url|query-url-metadata|upload")
+POWER = ("POST", "/nodes/{node}/status")  # after it, the node's other calls would go unheard
 
 
 def value(chance: random.Random, name: str, schema: dict[str, Any]) -> str:
@@ -81,7 +82,7 @@ async def test_noise_is_answered(tmp_path: Path, seed: int, caplog: pytest.LogCa
 
 
 async def _send_all(server: Server, chance: random.Random) -> None:
-    calls = [key for key in sorted(HANDLERS) if not OUTSIDE.search(key[1])]
+    calls = [key for key in sorted(HANDLERS) if key != POWER and not OUTSIDE.search(key[1])]
     chance.shuffle(calls)
     trusted = ssl.create_default_context(cafile=server.ca_file)
     headers = {"Authorization": f"PVEAPIToken={server.token('root@pam!lab')}"}

@@ -19,6 +19,7 @@ from atlas.lab.machines import QemuBackend
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
 FIRST, SECOND = "10.42.0.11", "10.42.0.12"
 EXTRA = "test/extra-{}.qcow2"
+BY_SLOT = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-{}"  # sda and sdb go to whichever answers first
 
 
 @contextlib.contextmanager
@@ -93,9 +94,9 @@ def test_running_guest_is_saved_and_taken_back(guests: tuple[Guest, Guest]) -> N
 
 def test_second_disk_is_there_and_grows_while_the_guest_runs(guests: tuple[Guest, Guest]) -> None:
     guest = guests[0]
-    assert guest.ssh("lsblk -bdno SIZE /dev/sdb").stdout.strip() == str(1 << 30)
+    assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi1')}").stdout.strip() == str(1 << 30)
     guest.loop.run(guest.backend.resize_disk(EXTRA.format(101), 2 << 30))
-    assert guest.ssh("lsblk -bdno SIZE /dev/sdb").stdout.strip() == str(2 << 30)
+    assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi1')}").stdout.strip() == str(2 << 30)
 
 
 def test_memory_beyond_the_budget_is_refused(guests: tuple[Guest, Guest]) -> None:
@@ -125,9 +126,10 @@ def test_device_comes_and_goes_while_the_guest_runs(guests: tuple[Guest, Guest])
     guest.loop.run(guest.backend.create_disk("test/late.qcow2", 1 << 28))
     guest.loop.run(guest.backend.plug(101, Disk("scsi2", "test/late.qcow2")))
     guest.ssh("sudo udevadm settle", check=True)
-    assert guest.ssh("lsblk -bdno SIZE /dev/sdc").stdout.strip() == str(1 << 28)
+    assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi2')}").stdout.strip() == str(1 << 28)
     guest.loop.run(guest.backend.unplug(101, "scsi2"))
-    assert guest.ssh("test -e /dev/sdc").returncode == 1
+    guest.ssh("sudo udevadm settle", check=True)
+    assert guest.ssh(f"test -e {BY_SLOT.format('scsi2')}").returncode == 1
 
 
 def test_running_disk_is_copied_whole(guests: tuple[Guest, Guest]) -> None:

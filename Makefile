@@ -24,6 +24,7 @@ roles: setup
 
 bench: setup
 	@PYTHONPATH=tests $(BIN)/python tests/tools/bench.py
+	@$(BIN)/python tests/tools/bench_lab.py
 
 format: setup
 	@$(BIN)/ruff check --fix .

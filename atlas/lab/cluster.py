@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.guest_view import fixed_row, load
+from atlas.lab.guest_view import fixed_row, uptime
 from atlas.lab.storage_view import usage
 from atlas.lab.tasks import entry
 
@@ -78,7 +78,7 @@ def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
         reachable = lab.online(guest.node)
         row |= _fixed(call, key) if reachable else {"status": "unknown"}
         if guest.status == "running" and reachable:
-            row |= load(guest, now)
+            row["uptime"] = uptime(guest, now)
         pool = pools.get(("vms", key))
         if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
             row["pool"] = pool
@@ -113,11 +113,7 @@ def node_load(call: Call, name: str) -> dict[str, Any]:
     """Return a node's processors, memory and root disk with what is used of them."""
     node = call.lab.nodes[name]
     guests, now = call.lab.guests, call.lab.clock.now()
-    rows = [
-        _fixed(call, key) | load(guest, now)
-        for key, guest in guests.items()
-        if guest.node == name and guest.status == "running"
-    ]
+    rows = [_fixed(call, key) for key, guest in guests.items() if guest.node == name and guest.status == "running"]
     return {
         "maxcpu": node.cores,
         "cpu": min(1.0, 0.01 + sum(row["cpu"] * row["maxcpu"] for row in rows) / node.cores),

@@ -50,7 +50,7 @@ def processors(guest: Guest) -> float:
 
 
 def fixed_row(guest: Guest) -> dict[str, Any]:
-    """Return the fields that lists of guests share, as they are while the guest stands still."""
+    """Return the fields that lists of guests share, but for how long it has been up: they hold until it changes."""
     config = guest.config
     row: dict[str, Any] = {
         "status": guest.status,
@@ -60,6 +60,8 @@ def fixed_row(guest: Guest) -> dict[str, Any]:
         "maxdisk": boot_disk(guest),
     }
     row |= dict.fromkeys(("cpu", "mem", "disk", "uptime", "netin", "netout", "diskread", "diskwrite"), 0)
+    if guest.status == "running":
+        row |= {"cpu": 0.02, "mem": memory(guest) * 2 // 5}
     name = config.get("name" if guest.kind == "qemu" else "hostname")
     row["name"] = name or f"{'VM ' if guest.kind == 'qemu' else 'CT'}{guest.vmid}"
     for key in ("lock", "tags"):
@@ -68,12 +70,6 @@ def fixed_row(guest: Guest) -> dict[str, Any]:
     return row
 
 
-def load(guest: Guest, now: float) -> dict[str, Any]:
-    """Return what changes while a guest runs.
-
-    Args:
-        guest: The guest.
-        now: The time, in seconds since 1970.
-    """
-    started = guest.started_at or now
-    return {"cpu": 0.02, "mem": memory(guest) * 2 // 5, "uptime": int(now - started)}
+def uptime(guest: Guest, now: float) -> int:
+    """Return for how many seconds a running guest has been up at a time, in seconds since 1970."""
+    return int(now - (guest.started_at or now))

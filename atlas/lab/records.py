@@ -86,16 +86,13 @@ def plain(value: Any) -> Any:
 class Record:
     """One object of the world: setting a field, or a key of a dict in it, marks it to be saved."""
 
-    def __post_init__(self) -> None:
-        self.watch(_nobody)
-
     def watch(self, changed: Changed) -> None:
         """Tell `changed` of every change from now on."""
-        object.__setattr__(self, "_changed", changed)
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
+        fields = self.__dict__
+        for name, value in fields.items():
             if isinstance(value, dict | list | tuple):
-                object.__setattr__(self, item.name, _noted(plain(value), changed))
+                fields[name] = _noted(value, changed)
+        fields["_changed"] = changed
 
     def __setattr__(self, name: str, value: Any) -> None:
         changed = self.__dict__.get("_changed")
@@ -109,6 +106,7 @@ def _nobody() -> None:
 
 
 R = TypeVar("R", bound=Record)
+V = TypeVar("V")
 
 
 class Table(MutableMapping[str, R], Generic[R]):
@@ -125,14 +123,27 @@ class Table(MutableMapping[str, R], Generic[R]):
         self.derived: dict[str, Any] = {}  # what others have worked out from a record; gone when that changes
         self.dirty: dict[str, None] = {}  # in the order of change, which is the order of making in the file
         self._rows: dict[str, R] = {}
+        self._views: dict[Callable[[Table[R]], Any], tuple[int, Any]] = {}
 
     def _note(self, key: str) -> None:
         self.dirty[key] = None
         self.derived.pop(key, None)
         self.version += 1
 
+    def view(self, make: Callable[[Table[R]], V]) -> V:
+        """Return what a function makes of the whole table, kept until the table changes."""
+        version, made = self._views.get(make, (-1, None))
+        if version != self.version:
+            made = make(self)
+            self._views[make] = self.version, made
+        return cast("V", made)
+
     def __getitem__(self, key: str) -> R:
         return self._rows[key]
+
+    def get(self, key: str) -> R | None:  # type: ignore[override]  # Mapping's own raises and catches, far slower
+        """Return a record, or None."""
+        return self._rows.get(key)
 
     def __setitem__(self, key: str, record: R) -> None:
         self._rows[key] = record

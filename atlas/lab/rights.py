@@ -148,8 +148,10 @@ class Rights:
     def holds(self, user: str, path: str, privileges: Iterable[str], *, any: bool = False) -> bool:  # noqa: A002  PVE's own word
         """Say whether a user or token holds privileges (all, or one of them) on a path."""
         held = self.of(user, path)
-        tests = (name in held for name in privileges)
-        return _any(tests) if any else all(tests)
+        for name in privileges:  # thousands of times for one list: a loop is quicker than all()
+            if (name in held) is any:
+                return any
+        return not any
 
     def need(self, user: str, path: str, privileges: Iterable[str], *, any: bool = False) -> None:  # noqa: A002  PVE's own word
         """Raise 403 unless a user or token holds privileges on a path."""

@@ -73,3 +73,17 @@ def test_only_changes_are_written(tmp_path: Path) -> None:
     store.flush()
     assert table["a"].config.get("x") is None
     assert not table.dirty
+
+
+def test_a_view_is_made_anew_only_after_a_change() -> None:
+    table = Store(None).table("things", Thing)
+    table["a"] = Thing("a", 1)
+    made = []
+
+    def total(things: Any) -> int:
+        made.append(1)
+        return sum(thing.count for thing in things.values())
+
+    assert (table.view(total), table.view(total), len(made)) == (1, 1, 1)
+    table["a"].count = 5
+    assert (table.view(total), len(made)) == (5, 2)

@@ -1,6 +1,6 @@
 # The commands of the project; each does the set-up that it needs, and that is quick the second time.
 BIN := .venv/bin
-.PHONY: demo test setup check bench roles format clean
+.PHONY: demo test setup check bench roles acceptance format clean
 
 setup:
 	@.ci/setup
@@ -25,6 +25,9 @@ roles: setup
 bench: setup
 	@PYTHONPATH=tests $(BIN)/python tests/tools/bench.py
 	@$(BIN)/python tests/tools/bench_lab.py
+
+acceptance: setup
+	@PYTHONPATH=tests $(BIN)/python tests/tools/acceptance.py $(PROGRAM)
 
 format: setup
 	@$(BIN)/ruff check --fix .

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.formats import taken_apart
 from atlas.lab.records import Table
 from atlas.lab.sections import change, check_digest, settings, table_digest
+from atlas.lab.tasks import Task
 from atlas.lab.world import Entry, Lab
 
 BUILTIN: dict[str, dict[str, Any]] = {
@@ -73,6 +75,27 @@ def update_domain(call: Call) -> None:
         raise PVEError(500, f"{doing}cannot lookup undefined type! at /usr/share/perl5/PVE/SectionConfig.pm line 200.")
     check_digest(params, table_digest(table), doing)
     change(table[params["realm"]].data, params, "realm", "password", "check-connection")
+
+
+@api("POST", "/access/domains/{realm}/sync")
+def sync(call: Call) -> str:
+    """Read users and groups of a directory server: none can be reached from the lab."""
+    table, realm = _realms(call.lab), call.params["realm"]
+    if realm not in table:
+        raise PVEError(400, errors={"realm": "Realm does not exist."})
+    kind = table[realm].data["type"]
+    if kind not in ("ldap", "ad"):
+        raise PVEError(500, f"Cannot sync realm type '{kind}'! Only LDAP/AD realms can be synced.")
+    defaults = taken_apart({}, str(table[realm].data.get("sync-defaults-options", "")))
+    if "scope" not in {**defaults, **call.params}:
+        raise PVEError(400, errors={"scope": "Not passed as parameter and not defined in realm default sync options."})
+
+    async def work(task: Task) -> None:
+        task.log(f"{'(dry test run) ' if call.params.get('dry-run') else ''}starting sync for realm {realm}")
+        await task.spend(10)
+        raise PVEError(500, "IO::Socket::INET: connect: Connection timed out")
+
+    return call.task("auth-realm-sync-test" if call.params.get("dry-run") else "auth-realm-sync", realm, work)
 
 
 @api("DELETE", "/access/domains/{realm}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
@@ -73,7 +74,8 @@ def register(call: Call) -> str:
 def read(call: Call) -> Data:
     """Return an account."""
     _, entry = _existing(call)
-    account = {"status": "valid", "contact": list(entry.data["contact"])}
+    made = datetime.fromtimestamp(entry.data["created"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    account = {"status": "valid", "contact": list(entry.data["contact"]), "createdAt": made}
     shown = {"account": account, "directory": entry.data["directory"], "location": entry.data["location"]}
     return {**shown, **({"tos": entry.data["tos"]} if entry.data.get("tos") else {})}
 

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.formats import split_list
+from atlas.lab.formats import split_list, taken_apart
+from atlas.lab.property_formats import PROPERTIES
 from atlas.lab.sections import change, check_digest, settings, table_digest
 from atlas.lab.world import Entry
+
+# Property strings that are shown taken apart.
+_PARSED = {"prune-backups": "prune-backups", "fleecing": "backup-fleecing", "performance": "backup-performance"}
 
 
 def _inner(name: str, text: str) -> PVEError:
@@ -19,9 +23,9 @@ def _inner(name: str, text: str) -> PVEError:
 
 def _job(name: str, entry: Entry) -> dict[str, Any]:
     shown = {"id": name, "type": "vzdump", **entry.data}
-    kept = shown.get("prune-backups")
-    if isinstance(kept, str):
-        shown["prune-backups"] = dict(part.split("=", 1) for part in kept.split(",") if "=" in part)
+    for key, form in _PARSED.items():
+        if isinstance(shown.get(key), str):
+            shown[key] = taken_apart(PROPERTIES[form], shown[key])
     return shown
 
 

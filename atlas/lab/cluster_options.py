@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.formats import parse_properties, split_list
+from atlas.lab.formats import split_list, taken_apart
 from atlas.lab.table import load
 
 # Properties that are shown taken apart; their lists split at semicolons.
@@ -34,7 +34,7 @@ def _shown(name: str, value: Any) -> Any:
     form = method.parameters.get(name, {}).get("format") if method else None
     if not isinstance(form, dict):
         return value
-    parts: dict[str, Any] = dict(parse_properties(form, value)[0])
+    parts = taken_apart(form, value)
     for key in _LISTS.get(name, ()):
         if key in parts:
             parts[key] = split_list(parts[key])

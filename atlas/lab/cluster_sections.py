@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from atlas.lab.call import Call, PVEError
@@ -40,7 +41,10 @@ def _check_realm(call: Call, _: str, data: Data) -> None:
 
 
 def _plugin(_: Call, name: str, data: Data) -> Data:
-    return {"plugin": name, **data}
+    shown = {"plugin": name, **data}
+    if "data" in data:  # taken as base64, shown as the text that it stands for
+        shown["data"] = base64.b64decode(f"{data['data']}===").decode(errors="replace")
+    return shown
 
 
 serve(

@@ -281,3 +281,9 @@ def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tupl
             return found, f"duplicate key in comma-separated list property: {key}"
         found[key] = _TRUTHS.get(value.lower(), value) if fields.get(key, {}).get("type") == "boolean" else value
     return found, None
+
+
+def taken_apart(fields: Mapping[str, Mapping[str, Any]], text: str) -> dict[str, Any]:
+    """Return a sound property string as PVE shows it taken apart: booleans are numbers, all else texts."""
+    found = parse_properties(fields, text)[0]
+    return {key: int(value) if fields.get(key, {}).get("type") == "boolean" else value for key, value in found.items()}

@@ -10,6 +10,14 @@ PROPERTIES: dict[str, dict[str, dict[str, Any]]] = {
         "keep-all": {"type": "boolean", "optional": 1},
         **{f"keep-{unit}": _COUNT for unit in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
     },
+    "backup-fleecing": {
+        "enabled": {"type": "boolean", "optional": 1, "default": 0, "default_key": 1},
+        "storage": {"type": "string", "format": "pve-storage-id", "optional": 1},
+    },
+    "backup-performance": {
+        "max-workers": {"type": "integer", "minimum": 1, "maximum": 256, "optional": 1, "default": 16},
+        "pbs-entries-max": {"type": "integer", "minimum": 1, "optional": 1, "default": 1048576},
+    },
     "pve-qm-ipconfig": {
         "ip": {"type": "string", "format": "pve-ipv4-config", "optional": 1},
         "gw": {"type": "string", "format": "ipv4", "optional": 1, "requires": "ip"},

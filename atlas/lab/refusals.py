@@ -15,7 +15,6 @@ _REFUSED = (
         "logging in by another server is not modelled by this lab: use pam or pve",
     ),
     (r"/access/.*tfa.*", "second factors are not modelled by this lab: nobody has one"),
-    (r"/access/domains/.*/sync", "this lab asks no directory server: make users and groups by calls"),
     (r"/cluster/config.*", "this lab's cluster has the nodes that it was started with: reset it to have others"),
     (r".*/(vnc|term|spice)\w*", "consoles are not modelled by this lab"),
     (r".*/(mtunnel|mtunnelwebsocket|remote_migrate)", "migrating to another cluster is not modelled by this lab"),

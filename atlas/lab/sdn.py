@@ -68,6 +68,19 @@ def view(lab: Lab, kind: str, key: str, params: dict[str, Any], *, drop: tuple[s
     return rows
 
 
+def one(call: Call, kind: str, key: str) -> dict[str, Any]:
+    """Return an object as configured, as applied or as the difference of both.
+
+    Raises:
+        PVEError: There is none there.
+    """
+    name = call.params[key]
+    for row in view(call.lab, kind, key, call.params):
+        if row[key] == name:
+            return row
+    raise PVEError(500, f"sdn '{name}' does not exist")
+
+
 def inner(doing: str, name: str, text: str) -> PVEError:
     """A parameter error that was raised under a lock reaches the client as 500 with its text."""
     return PVEError(500, f"{doing}400 Parameter verification failed.\n{name}: {text}\n")
@@ -126,8 +139,7 @@ def _register(kind: str) -> None:  # noqa: C901  one small function for each met
 
     @api("GET", item)
     def read(call: Call) -> dict[str, Any]:
-        entry = found(call)
-        return {key: call.params[key], **entry.data, "digest": table_digest(configured(call.lab, kind))}
+        return one(call, kind, key)
 
     @api("PUT", item)
     def update(call: Call) -> None:

@@ -6,8 +6,9 @@ import ipaddress
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.sdn import configured, inner, view
-from atlas.lab.sections import change, settings, table_digest
+from atlas.lab.formats import taken_apart
+from atlas.lab.sdn import configured, inner, one, view
+from atlas.lab.sections import change, settings
 from atlas.lab.world import Entry
 
 _BASE = "/cluster/sdn/vnets/{vnet}/subnets"
@@ -24,7 +25,11 @@ def _zone(call: Call) -> str:
 def _shown(name: str, data: dict[str, Any]) -> dict[str, Any]:
     zone, network, mask = name.split("-", 2)
     parts = {"id": name, "subnet": name, "zone": zone, "network": network, "mask": mask, "cidr": f"{network}/{mask}"}
-    return {"dhcp-range": [], **data, **parts}
+    return {**data, "dhcp-range": _ranges(data), **parts}
+
+
+def _ranges(data: dict[str, Any]) -> list[dict[str, Any]]:
+    return [taken_apart({}, text) for text in data.get("dhcp-range", ())]
 
 
 def _check(data: dict[str, Any], name: str, doing: str) -> None:
@@ -32,6 +37,27 @@ def _check(data: dict[str, Any], name: str, doing: str) -> None:
     gateway = data.get("gateway")
     if gateway and ipaddress.ip_address(gateway) not in ipaddress.ip_network(f"{network}/{mask}", strict=False):
         raise inner(doing, "gateway", f"{gateway} is not in subnet {network}/{mask}")
+    _check_ranges(_ranges(data), f"{network}/{mask}", doing)
+
+
+def _check_ranges(ranges: list[dict[str, Any]], cidr: str, doing: str) -> None:
+    taken: list[tuple[Any, Any]] = []
+    for row in ranges:
+        ends = {}
+        for key in ("start-address", "end-address"):
+            try:
+                ends[key] = ipaddress.ip_address(row.get(key, ""))
+            except ValueError as problem:
+                raise inner(doing, "dhcp-range", f"{key} is not a valid IP {row.get(key, '')}") from problem
+        first, last = ends["start-address"], ends["end-address"]
+        if first > last:
+            raise inner(doing, "dhcp-range", f"start-address {first} must be smaller than end-address {last}")
+        for key, address in ends.items():
+            if address not in ipaddress.ip_network(cidr, strict=False):
+                raise inner(doing, "dhcp-range", f"{key} {address} is not in subnet {cidr}")
+        if any(first <= other_last and other_first <= last for other_first, other_last in taken):
+            raise inner(doing, "dhcp-range", "dhcp ranges must not overlap")
+        taken.append((first, last))
 
 
 @api("GET", _BASE)
@@ -74,7 +100,9 @@ def _found(call: Call) -> Entry:
 @api("GET", f"{_BASE}/{{subnet}}")
 def read_subnet(call: Call) -> dict[str, Any]:
     """Return a subnet."""
-    return {**_shown(call.params["subnet"], _found(call).data), "digest": table_digest(configured(call.lab, "subnets"))}
+    _zone(call)
+    row = one(call, "subnets", "subnet")
+    return {**row, **_shown(row["subnet"], {key: value for key, value in row.items() if key != "subnet"})}
 
 
 @api("PUT", f"{_BASE}/{{subnet}}")

@@ -37,12 +37,13 @@ def check_digest(params: Mapping[str, Any], current: str, doing: str = "") -> No
 
 
 def settings(params: Mapping[str, Any], *without: str) -> dict[str, Any]:
-    """Return the parameters that are an object's own properties."""
-    return {key: value for key, value in params.items() if key not in ("delete", "digest", *without)}
+    """Return the parameters that are an object's own properties; PVE writes no line for an empty one."""
+    hidden = ("delete", "digest", *without)
+    return {key: value for key, value in params.items() if key not in hidden and value != ""}
 
 
 def change(data: dict[str, Any], params: Mapping[str, Any], *without: str) -> None:
-    """Delete and set an object's properties as `delete` and the other parameters say."""
-    for key in split_list(str(params.get("delete", ""))):
+    """Delete and set an object's properties as `delete` and the other parameters say; one set to nothing goes too."""
+    for key in (*split_list(str(params.get("delete", ""))), *(key for key, value in params.items() if value == "")):
         data.pop(key, None)
     data.update(settings(params, *without))

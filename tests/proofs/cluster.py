@@ -34,7 +34,7 @@ async def sections(p: Proof) -> None:
         "GET /cluster/acme/plugins",
         {"plugin": "cf"},
     )
-    await p.sets("PUT /cluster/acme/plugins/cf", {"data": "YT1i"}, "GET /cluster/acme/plugins/cf", {"data": "YT1i"})
+    await p.sets("PUT /cluster/acme/plugins/cf", {"data": "YT1i"}, "GET /cluster/acme/plugins/cf", {"data": "a=b"})
     await p.unsets("DELETE /cluster/acme/plugins/cf", {}, "GET /cluster/acme/plugins", {"plugin": "cf"})
     models = "/cluster/qemu/custom-cpu-models"
     await p.crud(
@@ -125,6 +125,10 @@ def own_certificate() -> tuple[str, str]:
 async def backup_jobs(p: Proof) -> None:
     base = "/cluster/backup"
     await p.crud(base, "id", "nightly", {"all": 1, "schedule": "02:30"}, {"comment": "x"})
+    given = {"id": "tuned", "all": 1, "fleecing": "1,storage=local-lvm", "performance": "max-workers=4"}
+    shown = {"fleecing": {"enabled": 1, "storage": "local-lvm"}, "performance": {"max-workers": "4"}}
+    await p.sets(f"POST {base}", given, f"GET {base}/tuned", shown)
+    await p.do(f"DELETE {base}/tuned")
     await a_vm(p)
     await p.unsets(
         f"POST {base}", {"id": "one", "vmid": "101"}, "GET /cluster/backup-info/not-backed-up", {"vmid": 101}

@@ -32,6 +32,32 @@ async def configuration(p: Proof) -> None:
 
 
 @proof
+async def pending(p: Proof) -> None:
+    await p.do(f"POST {SDN}/zones", zone="za", type="simple", mtu=1400)
+    zone = f"GET {SDN}/zones/za"
+    assert "does not exist" in await p.read(zone, running=1)
+    await p.sets(f"PUT {SDN}", {}, zone, {"mtu": 1400}, {"running": 1})
+    await p.sets(f"PUT {SDN}/zones/za", {"mtu": 1300}, zone, {"pending": {"mtu": 1300}}, {"pending": 1})
+
+
+@proof
+async def ranges(p: Proof) -> None:
+    await p.do(f"POST {SDN}/zones", zone="za", type="simple")
+    await p.do(f"POST {SDN}/vnets", vnet="va", zone="za")
+    base = f"{SDN}/vnets/va/subnets"
+    given = {"subnet": "10.9.0.0/24", "type": "subnet", "dhcp-range": ["start-address=10.9.0.5,end-address=10.9.0.9"]}
+    shown = {"dhcp-range": [{"start-address": "10.9.0.5", "end-address": "10.9.0.9"}]}
+    await p.sets(f"POST {base}", given, f"GET {base}/za-10.9.0.0-24", shown)
+    wrong = {
+        "is not in subnet": ["start-address=10.8.0.5,end-address=10.9.0.9"],
+        "must be smaller than": ["start-address=10.9.0.9,end-address=10.9.0.5"],
+        "must not overlap": [*given["dhcp-range"], "start-address=10.9.0.9,end-address=10.9.0.12"],
+    }
+    for words, ranges in wrong.items():
+        assert words in await p.read(f"PUT {base}/za-10.9.0.0-24", **{"dhcp-range": ranges}), words
+
+
+@proof
 async def applied(p: Proof) -> None:
     node = "/nodes/pve1/sdn"
     await p.do(f"POST {SDN}/zones", zone="za", type="simple")

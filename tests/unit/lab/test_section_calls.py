@@ -66,3 +66,24 @@ async def test_an_endpoint_that_a_matcher_names_stays() -> None:
 def test_no_method_has_two_handlers() -> None:
     with pytest.raises(ValueError, match="registered twice"):
         api("GET", "/version")(lambda _: None)
+
+
+async def test_an_empty_property_is_none() -> None:
+    world = await Api.fresh(user="root@pam")
+    realm = {"type": "openid", "issuer-url": "https://id.lab.example", "client-id": "lab"}
+    await world.call("POST", "/access/domains", realm="oid", scopes="", **realm)
+    assert "scopes" not in await world.call("GET", "/access/domains/oid")
+    await world.call("PUT", "/access/domains/oid", scopes="email")
+    await world.call("PUT", "/access/domains/oid", scopes="")
+    assert "scopes" not in await world.call("GET", "/access/domains/oid")
+
+
+async def test_a_directory_server_is_not_reached() -> None:
+    world = await Api.fresh(user="root@pam")
+    await world.call(
+        "POST", "/access/domains", realm="dir", type="ldap", server1="10.0.0.8", base_dn="dc=lab", user_attr="uid"
+    )
+    assert (await refused(world, "POST", "/access/domains/pve/sync"))[1].startswith("Cannot sync realm type 'pve'!")
+    assert "scope" in ((await refused(world, "POST", "/access/domains/dir/sync"))[2] or {})
+    upid = await world.call("POST", "/access/domains/dir/sync", scope="users")
+    assert (await world.lab.tasks.wait(upid)).exitstatus == "IO::Socket::INET: connect: Connection timed out"

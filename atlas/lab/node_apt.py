@@ -14,12 +14,24 @@ from atlas.lab.world import Volume
 Data = dict[str, Any]
 _BASE = "/nodes/{node}/apt"
 _LISTS = "/etc/apt/sources.list.d"
-# handle -> name, file, where it is, component
 _PUBLIC = "http://download.proxmox.com/debian/pve"
+_DEBIAN = ["main", "contrib", "non-free-firmware"]
+# handle -> file, where it is, suites, components
+_SOURCES: dict[str, tuple[str, str, list[str], list[str]]] = {
+    "debian": ("debian.sources", "http://deb.debian.org/debian", ["trixie", "trixie-updates"], _DEBIAN),
+    "security": ("debian.sources", "http://security.debian.org/debian-security", ["trixie-security"], _DEBIAN),
+    "enterprise": (
+        *("pve-enterprise.sources", _PUBLIC.replace("http://download", "https://enterprise")),
+        *(["trixie"], ["pve-enterprise"]),
+    ),
+    "no-subscription": ("proxmox.sources", _PUBLIC, ["trixie"], ["pve-no-subscription"]),
+    "test": ("proxmox.sources", _PUBLIC, ["trixie"], ["pve-test"]),
+}
+# handle -> name, description
 _STANDARD = {
-    "enterprise": ("Enterprise", "pve-enterprise.sources", _PUBLIC.replace("download", "enterprise"), "pve-enterprise"),
-    "no-subscription": ("No-Subscription", "proxmox.sources", _PUBLIC, "pve-no-subscription"),
-    "test": ("Test", "proxmox.sources", _PUBLIC, "pve-test"),
+    "enterprise": ("Enterprise", "Packages that were tested most, for nodes with a subscription."),
+    "no-subscription": ("No-Subscription", "Packages for nodes without a subscription."),
+    "test": ("Test", "The newest packages, before they are released to the others."),
 }
 _PACKAGES = {
     "proxmox-ve": ("9.2.0", "The Proxmox Virtual Environment"),
@@ -39,26 +51,26 @@ _APPLIANCES = (
 def _sources(call: Call) -> Data:
     """Return the repositories in use on the node: handle -> whether it is enabled."""
     settings = call.lab.node(call.params["node"]).settings
-    found: Data = settings.setdefault("apt", {"no-subscription": 1})
+    found: Data = settings.setdefault("apt", {"debian": 1, "security": 1, "no-subscription": 1})
     return found
 
 
 def _repository(handle: str, enabled: object) -> Data:
-    _, _, uri, component = _STANDARD[handle]
+    _, uri, suites, components = _SOURCES[handle]
     return {
         "Enabled": int(bool(enabled)),
         "FileType": "sources",
         "Types": ["deb"],
         "URIs": [uri],
-        "Suites": ["trixie"],
-        "Components": [component],
+        "Suites": suites,
+        "Components": components,
     }
 
 
 def _files(sources: Data) -> dict[str, list[str]]:
     files: dict[str, list[str]] = {}
     for handle in sources:
-        files.setdefault(f"{_LISTS}/{_STANDARD[handle][1]}", []).append(handle)
+        files.setdefault(f"{_LISTS}/{_SOURCES[handle][0]}", []).append(handle)
     return files
 
 
@@ -76,8 +88,11 @@ def repositories(call: Call) -> Data:
         for path, handles in _files(sources).items()
     ]
     standard = [
-        {"handle": handle, "name": name, **({"status": int(bool(sources[handle]))} if handle in sources else {})}
-        for handle, (name, *_) in _STANDARD.items()
+        {
+            **{"handle": handle, "name": name, "description": description},
+            **({"status": int(bool(sources[handle]))} if handle in sources else {}),
+        }
+        for handle, (name, description) in _STANDARD.items()
     ]
     return {"digest": digest(sources), "errors": [], "files": files, "infos": [], "standard-repos": standard}
 
@@ -129,7 +144,9 @@ def update(call: Call) -> str:
         await task.spend(2)
         for handle, enabled in _sources(call).items():
             if enabled:
-                task.log(f"Hit: {_STANDARD[handle][2]} trixie InRelease")
+                _, uri, suites, _ = _SOURCES[handle]
+                for suite in suites:
+                    task.log(f"Hit: {uri} {suite} InRelease")
 
     return call.task("aptupdate", "", work)
 

@@ -57,6 +57,14 @@ async def packages(p: Proof) -> None:
     )
     off = {"path": "/etc/apt/sources.list.d/pve-enterprise.sources", "index": 0, "enabled": 0}
     await p.sets(f"POST {base}/repositories", off, read, {"standard-repos": {"handle": "enterprise", "status": 0}})
+    debian = {"path": "/etc/apt/sources.list.d/debian.sources", "index": 0, "enabled": 0}
+    row = {
+        "files": {
+            "path": debian["path"],
+            "repositories": {"Enabled": 0, "Components": ["main", "contrib", "non-free-firmware"]},
+        }
+    }
+    await p.sets(f"POST {base}/repositories", debian, f"GET {base}/repositories", row)
     await p.sets(f"POST {base}/update", {}, f"GET {NODE}/tasks", {"type": "aptupdate"})
     template = (await p.read(f"GET {NODE}/aplinfo"))[0]["template"]
     content = f"GET {NODE}/storage/local/content"

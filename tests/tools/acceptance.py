@@ -76,6 +76,7 @@ class Site:
             "PROXMOX_VE_ACC_NODE_NAME": "pve",
             "PROXMOX_VE_ACC_NODE_2_NAME": "pve2",
             "PROXMOX_VE_ACC_ZFS_DATASTORE_ID": "tank",
+            "PROXMOX_VE_ACC_ZFS_DISK": "/dev/sdb",
             "PROXMOX_VE_ACC_NFS_DATASTORE_ID": "nfs",
             "PROXMOX_VE_ACC_NFS_SERVER": "10.42.0.2",
             "PROXMOX_VE_ACC_NFS_EXPORT": "/export/more",

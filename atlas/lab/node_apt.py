@@ -89,7 +89,9 @@ def repositories(call: Call) -> Data:
     ]
     standard = [
         {
-            **{"handle": handle, "name": name, "description": description},
+            "handle": handle,
+            "name": name,
+            "description": description,
             **({"status": int(bool(sources[handle]))} if handle in sources else {}),
         }
         for handle, (name, description) in _STANDARD.items()

@@ -172,10 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--failed", action="store_true", help="only tests that the page does not say pass")
     parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for each test (300)")
     parser.add_argument("--logs", type=Path, help="the folder for what the tests say (default: a temporary one)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page that is written")
     given = parser.parse_args(arguments)
     logs: Path = given.logs or Path(tempfile.mkdtemp(prefix="atlas-acceptance-logs-"))
     logs.mkdir(parents=True, exist_ok=True)
-    outcomes = dict(ROW.findall(PAGE.read_text())) if PAGE.exists() else {}
+    outcomes = dict(ROW.findall(given.page.read_text())) if given.page.exists() else {}
     known, unexpected = reasons(), 0
     with site() as lab:
         for program in programs(given.programs):
@@ -188,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 unexpected += found != "passed" and test not in known["needs"]
                 sys.stdout.write(f"{found:8} {time.monotonic() - begun:6.1f} s  {test}\n")
                 sys.stdout.flush()
-                PAGE.write_text(page(outcomes, known), encoding="utf-8")
+                given.page.write_text(page(outcomes, known), encoding="utf-8")
                 if found == "killed":
                     lab.renew()
     sys.stdout.write(f"{unexpected} did not pass without a known reason; what they said is in {logs}\n")

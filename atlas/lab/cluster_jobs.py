@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
+from atlas.lab.calendar_events import DAYS, parse
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list, taken_apart
 from atlas.lab.property_formats import PROPERTIES
@@ -29,16 +31,48 @@ def _job(name: str, entry: Entry) -> dict[str, Any]:
     return shown
 
 
+def _scheduled(params: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    """Return parameters whose schedule is one text, whether it was named so or by days and a time."""
+    rest = {key: value for key, value in params.items() if key not in ("starttime", "dow")}
+    if "starttime" not in params:
+        if required and "schedule" not in params:
+            raise PVEError(400, errors={"schedule": "neither 'starttime' nor 'schedule' were set"})
+        return rest
+    if "schedule" in params:
+        raise PVEError(400, errors={"starttime": "'starttime' and 'schedule' cannot both be set"})
+    days = split_list(params.get("dow", ""))
+    everyday = not days or days == list(DAYS)
+    return rest | {"schedule": params["starttime"] if everyday else f"{','.join(days)} {params['starttime']}"}
+
+
 @api("GET", "/cluster/backup")
 def jobs(call: Call) -> list[dict[str, Any]]:
-    """List the backup jobs."""
-    return [_job(name, entry) for name, entry in call.lab.section("backup").items()]
+    """List the backup jobs, each with the time of its next run, also if it is not enabled."""
+    rows = []
+    for name, entry in call.lab.section("backup").items():
+        due = parse(entry.data["schedule"]).after(call.lab.clock.now()) if "schedule" in entry.data else None
+        rows.append(_job(name, entry) | ({} if due is None else {"next-run": due}))
+    return rows
+
+
+@api("GET", "/cluster/jobs/schedule-analyze")
+def schedule_analyze(call: Call) -> list[dict[str, Any]]:
+    """List the next times of a calendar event."""
+    event, last = parse(call.params["schedule"]), call.params.get("starttime", call.lab.clock.now())
+    rows: list[dict[str, Any]] = []
+    for _ in range(call.params.get("iterations", 10)):
+        due = event.after(last)
+        if due is None:
+            break
+        rows.append({"timestamp": due, "utc": time.asctime(time.gmtime(due))})
+        last = due
+    return rows
 
 
 @api("POST", "/cluster/backup")
 def create_job(call: Call) -> None:
     """Make a backup job."""
-    params, table = call.params, call.lab.section("backup")
+    params, table = _scheduled(call.params, required=True), call.lab.section("backup")
     name = params.get("id") or f"backup-{secrets.token_hex(4)}-{secrets.token_hex(2)}"
     if name in table:
         raise PVEError(500, f"Job '{name}' already exists")
@@ -47,7 +81,7 @@ def create_job(call: Call) -> None:
         raise _inner("vmid", "property is missing")
     if len(chosen) > 1:
         raise _inner(chosen[0], f"option conflicts with option '{chosen[1]}'")
-    table[name] = Entry({"enabled": 1, **settings(params, "id", "starttime", "dow")})
+    table[name] = Entry({"enabled": 1, **settings(params, "id")})
 
 
 @api("GET", "/cluster/backup/{id}")
@@ -65,7 +99,7 @@ def update_job(call: Call) -> None:
     table, name = call.lab.section("backup"), call.params["id"]
     if name not in table:
         raise PVEError(500, "no such vzdump job")
-    change(table[name].data, call.params, "id", "starttime", "dow")
+    change(table[name].data, _scheduled(call.params), "id")
 
 
 @api("DELETE", "/cluster/backup/{id}")

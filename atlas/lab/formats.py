@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from atlas.lab.calendar_events import BadEvent, parse
 from atlas.lab.cpu_models import verify_cpu
 from atlas.lab.firewall_formats import address_fault, icmp_fault, ports_fault, protocol_fault
 
@@ -15,7 +16,6 @@ UNDEFINED = "property is not defined in schema and the schema does not allow add
 
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _CONFIG_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]+", re.IGNORECASE)
-_CALENDAR = re.compile(r"[\w\s*/,.:~-]+")
 _EMAIL = re.compile(r"[\w+~-]+(\.[\w+~-]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*")
 
 Verify = Callable[[str], str | None]  # the fault, or None
@@ -24,6 +24,14 @@ Verify = Callable[[str], str | None]  # the fault, or None
 def split_list(text: str) -> list[str]:
     """Split a list as PVE does: by commas, semicolons, white space or NUL."""
     return [part for part in re.split(r"[,;\0\s]+", text.strip()) if part]
+
+
+def _calendar_event(text: str) -> str | None:
+    try:
+        parse(text)
+    except BadEvent as problem:
+        return f"invalid calendar event '{text}' - unable to parse calendar event at '{problem}'"
+    return None
 
 
 def _like(pattern: str, fault: str) -> Verify:
@@ -189,7 +197,7 @@ VERIFY: dict[str, Verify] = {
     "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),
     "pve-replication-job-id": _like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
     "pve-sdn-zone-id": _like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
-    "pve-calendar-event": _like(_CALENDAR.pattern, "unable to parse calendar event"),
+    "pve-calendar-event": _calendar_event,
     "pve-fw-dport-spec": ports_fault,
     "pve-fw-sport-spec": lambda text: ports_fault(text, icmp=False),
     "pve-fw-addr-spec": address_fault,

@@ -66,21 +66,25 @@ def create_pool(call: Call) -> None:
 @api("PUT", "/pools")
 @api("PUT", "/pools/{poolid}")
 def update_pool(call: Call) -> None:
-    """Change a pool's comment, or add and remove members."""
+    """Change a pool's comment, or add and remove members; all of it or, where a part is refused, nothing."""
     params, doing = call.params, "update pools failed: "
-    pool = _pool(call, doing)
+    _pool(call, doing)
+    pools = {name: Pool(name, p.comment, dict(p.vms), dict(p.storages)) for name, p in call.lab.pools.items()}
+    pool = pools[params["poolid"]]
     if "comment" in params:
         pool.comment = params["comment"]
     for vmid in split_list(params.get("vms", "")):
         call.lab.rights.may_modify(call.user, f"/vms/{vmid}")
-        _change(call, pool, "vms", vmid, f"VM {vmid}", doing)
+        _change(call, pools, "vms", vmid, f"VM {vmid}", doing)
     for storage in split_list(params.get("storage", "")):
         call.lab.rights.may_modify(call.user, f"/storage/{storage}")
-        _change(call, pool, "storages", storage, f"Storage '{storage}'", doing)
+        _change(call, pools, "storages", storage, f"Storage '{storage}'", doing)
+    for name in {pool.poolid, *(name for name, p in pools.items() if p.vms != call.lab.pools[name].vms)}:
+        call.lab.pools[name] = pools[name]
 
 
-def _change(call: Call, pool: Pool, kind: str, name: str, what: str, doing: str) -> None:
-    members: dict[str, Any] = getattr(pool, kind)
+def _change(call: Call, pools: dict[str, Pool], kind: str, name: str, what: str, doing: str) -> None:
+    members: dict[str, Any] = getattr(pools[call.params["poolid"]], kind)
     if call.params.get("delete"):
         if name not in members:
             raise PVEError(500, f"{doing}{what} is not a pool member")
@@ -88,13 +92,13 @@ def _change(call: Call, pool: Pool, kind: str, name: str, what: str, doing: str)
         return
     if name in members:
         raise PVEError(500, f"{doing}{what} is already a pool member")
-    other = call.lab.pool_of("vms", name) if kind == "vms" else None
+    other = next((p.poolid for p in pools.values() if name in p.vms), None) if kind == "vms" else None
     if other is not None:
         if not call.params.get("allow-move"):
             raise PVEError(500, f"{doing}{what} belongs already to pool '{other}' and 'allow-move' is not set")
         if not call.may(f"/pool/{other}", "Pool.Allocate"):
             raise Forbidden(f"/pool/{other}, Pool.Allocate")
-        del call.lab.pools[other].vms[name]
+        del pools[other].vms[name]
     members[name] = 1
 
 

@@ -10,7 +10,7 @@ from atlas.lab.shapes import shape
 # No node has devices to find, no second factor is known, no protocol of routing runs.
 for _template in (
     *("/access/tfa", "/access/tfa/{userid}", "/access/users/{userid}/tfa", "/cluster/config/qdevice"),
-    *("/cluster/jobs/schedule-analyze", "/cluster/metrics/export"),
+    "/cluster/metrics/export",
     *("/nodes/{node}/hardware/pci/{pci-id-or-mapping}/mdev", "/nodes/{node}/scan/cifs", "/nodes/{node}/scan/iscsi"),
     *("/nodes/{node}/scan/nfs", "/nodes/{node}/scan/pbs"),
     *("/nodes/{node}/sdn/fabrics/{fabric}/neighbors", "/nodes/{node}/sdn/fabrics/{fabric}/routes"),

@@ -125,13 +125,32 @@ def own_certificate() -> tuple[str, str]:
 async def backup_jobs(p: Proof) -> None:
     base = "/cluster/backup"
     await p.crud(base, "id", "nightly", {"all": 1, "schedule": "02:30"}, {"comment": "x"})
-    given = {"id": "tuned", "all": 1, "fleecing": "1,storage=local-lvm", "performance": "max-workers=4"}
+    given = {
+        "id": "tuned",
+        "all": 1,
+        "schedule": "daily",
+        "fleecing": "1,storage=local-lvm",
+        "performance": "max-workers=4",
+    }
     shown = {"fleecing": {"enabled": 1, "storage": "local-lvm"}, "performance": {"max-workers": "4"}}
     await p.sets(f"POST {base}", given, f"GET {base}/tuned", shown)
     await p.do(f"DELETE {base}/tuned")
+    evening = {"id": "evening", "all": 1, "starttime": "19:05", "dow": "mon,fri"}
+    await p.sets(f"POST {base}", evening, f"GET {base}", {"id": "evening", "schedule": "mon,fri 19:05"})
+    # what the list says of the next run is the first of the times that the schedule has
+    due = next(job["next-run"] for job in await p.do(f"GET {base}") if job["id"] == "evening")
+    analyze = "GET /cluster/jobs/schedule-analyze"
+    times = [row["timestamp"] for row in await p.do(analyze, schedule="mon,fri 19:05", iterations=3)]
+    assert times[0] == due
+    assert len(set(times)) == 3
+    p.proved.add(("GET", "/cluster/jobs/schedule-analyze"))
+    await p.do(f"DELETE {base}/evening")
     await a_vm(p)
     await p.unsets(
-        f"POST {base}", {"id": "one", "vmid": "101"}, "GET /cluster/backup-info/not-backed-up", {"vmid": 101}
+        f"POST {base}",
+        {"id": "one", "schedule": "daily", "vmid": "101"},
+        "GET /cluster/backup-info/not-backed-up",
+        {"vmid": 101},
     )
     await p.unsets(f"PUT {base}/one", {"vmid": "9000"}, f"GET {base}/one/included_volumes", {"children": {"id": 101}})
 

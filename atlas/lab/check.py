@@ -141,7 +141,7 @@ def _limit_fault(schema: Schema, text: str) -> str | None:
             return f"value must have a maximum value of {schema['maximum']}"
         if "minimum" in schema and float(text) < float(schema["minimum"]):
             return f"value must have a minimum value of {schema['minimum']}"
-    if "enum" in schema and text not in schema["enum"]:
+    if schema.get("enum") and text not in schema["enum"]:
         return f"value '{text}' does not have a value in the enumeration '{', '.join(schema['enum'])}'"
     return None
 

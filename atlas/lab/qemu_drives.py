@@ -16,6 +16,8 @@ from atlas.lab.volume_access import ONLY_ROOT_PATHS, check_access
 from atlas.lab.volumes import CLOUDINIT_BYTES, EFI_BYTES, FILE_TYPES, NEW_DISK, TPM_BYTES
 from atlas.lab.world import Lab, Volume
 
+_IMPORT_NEEDS = {"efidisk0": ("efitype", "pre-enrolled-keys"), "tpmstate0": ("version",)}
+
 
 def given(params: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the drives among a call's parameters, by name."""
@@ -46,6 +48,9 @@ def check_syntax(call: Call, params: dict[str, Any]) -> None:
         if "import-from" in drive and (not fresh or float(fresh[2]) != 0):
             text = "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"
             raise fault(**{slot: text})
+        for required in _IMPORT_NEEDS.get(slot, ()) if "import-from" in drive else ():
+            if required not in drive:
+                raise fault(**{slot: f"need to specify '{required}' when using 'import-from'"})
         if volid in {"cdrom", "none"}:
             drive.setdefault("media", "cdrom")
         elif not fresh and not store.split_volid(volid) and not volid.startswith("/dev/"):
@@ -183,9 +188,10 @@ class Creation:
 
     async def _import(self, source: str, storage_id: str, form: str | None) -> Volume:
         volume = self._source(source)
-        made = await store.copy(self.lab, self.node, volume, storage_id, self.vmid, form=form)
-        made.size = int(volume.extra.get("virtual") or volume.size)
-        made.extra["image"] = volume.extra.get("image") or volume.volid
+        size = int(volume.extra.get("virtual") or volume.size)
+        made = await store.copy(self.lab, self.node, volume, storage_id, self.vmid, form=form, size=size)
+        await self.lab.backend.resize_disk(str(made.path), made.size)  # the storage may have rounded it up
+        made.extra = {"image": volume.extra.get("image") or volume.volid}
         return made
 
     def _source(self, source: str) -> Volume:

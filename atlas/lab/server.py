@@ -64,6 +64,7 @@ HANDLER_MODULES = (
     "storage_config",
     "storage_content",
     "storage_nodes",
+    "storage_download",
     "storage_upload",
 )
 SECRETS_FILE = "secrets.json"

@@ -116,8 +116,8 @@ def read_volume(call: Call) -> dict[str, Any]:
     volume = call.lab.volume(volid, call.params["node"])
     if volume is None:
         raise PVEError(500, f"volume_size_info on '{volid}' failed - no such volume")
-    shown: dict[str, Any] = {"path": store.file_path(call.lab, volid), "size": volume.size, "used": volume.used}
-    shown["format"] = volume.format
+    shown: dict[str, Any] = {"path": store.file_path(call.lab, volid), "used": volume.used, "format": volume.format}
+    shown["size"] = volume.extra.get("virtual", volume.size)
     if volume.content == "backup":
         shown |= {"notes": volume.notes or "", "protected": int(volume.protected)}
     return shown

@@ -203,6 +203,7 @@ async def copy(
     name: str | None = None,
     snapshot: str | None = None,
     content: str = "images",
+    size: int | None = None,
 ) -> Volume:
     """Make a full copy of a volume, or of one of its snapshots, on some storage.
 
@@ -216,6 +217,7 @@ async def copy(
         name: the copy's name; the next free disk's if left out.
         snapshot: copy the state that this snapshot holds.
         content: `images` or `rootdir`.
+        size: bytes, where the source is a file that holds a disk of another size.
 
     Returns:
         The copy.
@@ -224,7 +226,7 @@ async def copy(
     wanted = form or source.format
     form = wanted if wanted in volumes.formats(storage.type) else default_format(storage)
     name = name or volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
-    size = volumes.rounded(storage.type, source.size)
+    size = volumes.rounded(storage.type, source.size if size is None else size)
     record = _record(lab, storage, node, volumes.place(storage.type, vmid, name), vmid, form, size)
     record.content, record.used = content, max(record.used, source.used)
     record.extra.update(source.extra)

@@ -16,9 +16,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:iB)?")
 NEW_DISK = re.compile(r"(?:([^/:\s]+):)?(\d+(?:\.\d+)?)")
 _IMAGE_NAME = re.compile(r"(base-|basevol-)?[^/\s]+\.(raw|qcow2|vmdk|subvol)")
 _ISO = re.compile(r"iso/([^/]+\.(?:iso|img))", re.IGNORECASE)
-_ARCHIVE = re.compile(r"vztmpl/([^/]+\.tar(?:\.(?:gz|xz|zst|bz2))?)")
+_ARCHIVE = re.compile(r"vztmpl/([^/]+\.tar(?:\.(?:gz|xz|zst|bz2))?)", re.IGNORECASE)
 _BACKUP = re.compile(r"backup/((?:vzdump-(?:lxc|qemu)-(\d+)-)?[^/]+\.(?:tgz|tar|vma|log|notes)[^/]*)")
-_IMPORT = re.compile(r"import/([^/]+\.(ova|ovf|qcow2|raw|vmdk|img)(?:/[^/]+\.(?:raw|qcow2|vmdk))?)")
+_IMPORT = re.compile(r"import/([^/]+\.(ova|ovf|qcow2|raw|vmdk)(?:/[^/]+\.(?:raw|qcow2|vmdk))?)")
 
 _FILE_FEATURES = {
     "snapshot": {"current": {"qcow2"}, "snap": {"qcow2"}},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from typing import Any
 
-from atlas.lab.call import HANDLERS, Call
+from atlas.lab.call import HANDLERS, Call, Upload
 from atlas.lab.check import check_call
 from atlas.lab.clock import Clock
 from atlas.lab.default_world import fill
@@ -30,6 +32,14 @@ class Api:
         return cls(lab, user)
 
     async def call(self, method: str, path: str, /, **params: Any) -> Any:
+        """Make a call; a `filename` that is (name, bytes) is an upload."""
+        upload = None
+        if isinstance(params.get("filename"), tuple):
+            params["filename"], content = params["filename"]
+            handle, kept = tempfile.mkstemp(prefix="atlas-lab-upload-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            upload = Upload(params["filename"], kept, len(content))
         route = load().route(path)
         assert route is not None, path
         entry = load().method(method, route[0])
@@ -38,7 +48,8 @@ class Api:
         raw = {**{k: v if isinstance(v, list) else str(v) for k, v in given.items()}, **route[1]}
         self.lab.rights.check(entry.permissions, self.user, raw)
         typed = check_call(entry, raw, route[1])
-        result = HANDLERS[method, route[0]](Call(self.lab, method, route[0], typed, self.user, raw=raw))
+        call = Call(self.lab, method, route[0], typed, self.user, raw=raw, upload=upload)
+        result = HANDLERS[method, route[0]](call)
         return await result if asyncio.iscoroutine(result) else result
 
     async def run(self, method: str, path: str, /, **params: Any) -> str:

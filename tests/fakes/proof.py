@@ -41,6 +41,12 @@ class Proof:
                 await tasks.wait(upid)
         return answer
 
+    async def do_badly(self, call: str, **params: Any) -> str:
+        """Make a call whose task must fail; return its exit status."""
+        ended = await self.api.run(*call.split(" ", 1), **params)
+        assert ended != "OK", call
+        return ended
+
     async def read(self, call: str, **params: Any) -> Any:
         """Make a reading call; its error is an answer too."""
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from fakes.origin import origin, qcow2
 from fakes.proof import Proof, proof
 
 NODE = "/nodes/pve1"
@@ -79,3 +82,49 @@ async def backups_of_containers(p: Proof) -> None:
     forced = {**given, "force": 1}
     await p.do(f"PUT {NODE}/lxc/205/config", hostname="other")
     await p.sets(f"POST {NODE}/lxc", forced, f"GET {NODE}/lxc/205/config", {"hostname": "web"})
+
+
+@proof
+async def uploads(p: Proof) -> None:
+    image, content = qcow2(64 * 1024**2), f"{NODE}/storage/local/content"
+    given = {
+        "content": "import",
+        "filename": ("tiny.qcow2", image),
+        "checksum": hashlib.sha256(image).hexdigest().upper(),
+        "checksum-algorithm": "sha256",
+    }
+    row = {"volid": "local:import/tiny.qcow2", "format": "qcow2", "size": 512}
+    await p.sets(f"POST {NODE}/storage/local/upload", given, f"GET {content}", row)
+    given["checksum"] = "0" * 64
+    refused = await p.do_badly(f"POST {NODE}/storage/local/upload", **given)
+    assert refused.startswith("checksum mismatch: got '")
+    from_file = "local-lvm:0,import-from=local:import/tiny.qcow2"
+    made = {"vmid": 101, "scsi0": from_file, "agent": "1"}
+    disk = {"scsi0": "local-lvm:vm-101-disk-0,size=64M"}
+    await p.sets(f"POST {NODE}/qemu", made, f"GET {NODE}/qemu/101/config", disk)
+    await p.do(f"PUT {NODE}/qemu/101/config", virtio1=from_file)
+    more = {"virtio1": "local-lvm:vm-101-disk-1,size=64M", "scsi2": "local-lvm:vm-101-disk-2,size=64M"}
+    await p.sets(f"POST {NODE}/qemu/101/config", {"scsi2": from_file}, f"GET {NODE}/qemu/101/config", more)
+
+
+@proof
+async def downloads(p: Proof) -> None:
+    image, content = qcow2(64 * 1024**2), f"{NODE}/storage/local/content"
+    files: dict[str, bytes] = {}
+    async with origin(files) as url:
+        about = {"filename": "tiny.qcow2", "size": 512, "mimetype": "application/x-qemu-disk"}
+        offered = f"GET {NODE}/query-url-metadata"
+        assert "404 Not Found" in await p.read(offered, url=f"{url}a/tiny.qcow2?x=1")
+        files["a/tiny.qcow2"] = image
+        assert await p.read(offered, url=f"{url}a/tiny.qcow2?x=1") == about
+        p.proved.add(("GET", "/nodes/{node}/query-url-metadata"))
+        given = {
+            "content": "import",
+            "filename": "other name.qcow2",
+            "url": f"{url}a/tiny.qcow2",
+            "checksum": hashlib.sha512(image).hexdigest(),
+            "checksum-algorithm": "sha512",
+        }
+        row = {"volid": "local:import/other_name.qcow2", "format": "qcow2", "size": 512}
+        await p.sets(f"POST {NODE}/storage/local/download-url", given, f"GET {content}", row)
+        await p.do(f"POST {NODE}/storage/local/download-url", **given)  # it is there: nothing to do

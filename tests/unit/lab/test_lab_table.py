@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from atlas.lab.body import Unreadable, from_json, from_query
 from atlas.lab.call import HANDLERS
 from atlas.lab.server import load_handlers
-from atlas.lab.storage_upload import normal_name
 from atlas.lab.table import load
 
 
@@ -75,11 +74,3 @@ def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(Unreadable) as caught:
         from_json(text)
     assert caught.value.status == 500
-
-
-@given(st.text())
-def test_a_stored_name_never_leaves_its_folder(name: str) -> None:
-    stored = normal_name(name)
-    assert "/" not in stored
-    assert "\\" not in stored
-    assert not stored.startswith(".")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli import lab_fault
+from atlas.cli import lab_console, lab_fault
 from atlas.cli.common import Json, NoColor, Output, Quiet, output
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
 lab.add_typer(lab_fault.fault, name="fault")
 lab.add_typer(lab_fault.history, name="history")
+lab.command()(lab_console.console)
 
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
 Guests = Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")]

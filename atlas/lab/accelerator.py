@@ -13,8 +13,12 @@ EMULATED = "tcg,thread=multi,tb-size=128"  # without tb-size the translation cac
 _PROBE_LIMIT = 8.0  # seconds; with working KVM the kernel's first line comes within one
 
 
-async def accelerator(image: Image) -> str:
-    """Return `kvm` or the emulator; the answer is kept beside the images until the next boot."""
+async def accelerator(image: Image | None) -> str:
+    """Return `kvm` or the emulator; the answer is kept beside the images until the next boot.
+
+    Args:
+        image: whose kernel tries it; None tries with QEMU's own firmware alone.
+    """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return EMULATED
     boot = await asyncio.to_thread(Path("/proc/sys/kernel/random/boot_id").read_text)
@@ -28,20 +32,28 @@ async def accelerator(image: Image) -> str:
     return answer
 
 
-async def _boots(image: Image) -> bool:
-    """Start the image's kernel under KVM and wait for its first word on the serial line."""
+async def _boots(image: Image | None) -> bool:
+    """Start a kernel, or the firmware, under KVM and wait for its first word."""
     with tempfile.TemporaryDirectory(prefix="lab-kvm-") as work:
         console = Path(work) / "console"
+        if image is not None:
+            arguments = "console=ttyS0 earlyprintk=serial panic=-1"
+            how = ["-serial", f"file:{console}", "-kernel", str(image.kernel), "-append", arguments]
+        else:  # 0x402 is where SeaBIOS logs
+            how = ["-chardev", f"file,id=log,path={console}", "-device", "isa-debugcon,iobase=0x402,chardev=log"]
         process = await asyncio.create_subprocess_exec(
             "qemu-system-x86_64", "-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "256", "-display", "none",
-            "-nodefaults", "-no-reboot", "-serial", f"file:{console}", "-kernel", str(image.kernel),
-            "-append", "console=ttyS0 earlyprintk=serial panic=-1",
+            "-nodefaults", "-no-reboot", *how,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
+
+        def spoke() -> bool:
+            return console.exists() and (b"Linux version" if image else b"SeaBIOS") in console.read_bytes()
+
         try:
             async with asyncio.timeout(_PROBE_LIMIT):
                 while process.returncode is None:
-                    if console.exists() and b"Linux version" in console.read_bytes():
+                    if spoke():
                         return True
                     await asyncio.sleep(0.1)
         except TimeoutError:
@@ -50,4 +62,4 @@ async def _boots(image: Image) -> bool:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-        return console.exists() and b"Linux version" in console.read_bytes()
+        return spoke()

@@ -10,20 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from atlas.lab import image
 from atlas.lab.accelerator import accelerator
 from atlas.lab.backend import AgentSilent, BackendError, Disk, Machine, Nic
 from atlas.lab.budget import admit, free_memory
 from atlas.lab.cables import Cables
 from atlas.lab.commandline import Places, blockdev, disk_device, is_drive, machine_command, netdev, nic_device
+from atlas.lab.console import log_file, tail
 from atlas.lab.disks import Disks, has_snapshot, qemu_img
 from atlas.lab.leftovers import live_pid, run_folder
 from atlas.lab.monitor import Monitor, ask_agent
 from atlas.lab.process import Process, launch, read_record, write_record
 from atlas.lab.recipe import KERNEL_ARGUMENTS
 from atlas.lab.seed import write_seed
-
-_CONSOLE_TAIL = 256 * 1024  # bytes
 
 
 class QemuBackend:
@@ -84,10 +82,11 @@ class QemuBackend:
         try:
             home = self._machines / str(vmid)
             home.mkdir(exist_ok=True, mode=0o700)
+            _forget_others(home, machine)
             for disk in machine.disks:
                 await self._disks.present(disk.path)
             booted = await self._disks.image_of(machine)
-            places = Places(self._disks.folder, self._run, home / "console.log")
+            places = Places(self._disks.folder, self._run, log_file(self.folder, vmid))
             if booted is not None:
                 places = replace(places, kernel=(booted.kernel, booted.initrd, KERNEL_ARGUMENTS))
             texts = machine.cloudinit
@@ -98,7 +97,7 @@ class QemuBackend:
             sockets = await self._cables.lay(nics, (texts or {}).get("network-config", ""))
             write_record(home / "machine.json", machine)
             paused = ["-S"] if snapshot else []
-            await launch([*machine_command(machine, places, await self._how(booted), sockets), *paused])
+            await launch([*machine_command(machine, places, await accelerator(booted), sockets), *paused])
             process = await self._watch(machine)
             for nic in machine.nics:
                 if not nic.link:
@@ -280,12 +279,7 @@ class QemuBackend:
 
     def console(self, vmid: int) -> str:
         """Return the end of the serial log."""
-        log = self._machines / str(vmid) / "console.log"
-        if not log.exists():
-            return ""
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _CONSOLE_TAIL))
-            return file.read().decode(errors="replace")
+        return tail(log_file(self.folder, vmid))
 
     def jump(self) -> dict[str, str] | None:
         """Tell the way to the guests."""
@@ -299,12 +293,6 @@ class QemuBackend:
         if vmid not in self._running:
             raise BackendError(f"VM {vmid} not running")
         return self._running[vmid]
-
-    async def _how(self, booted: image.Image | None) -> str:
-        """Return the accelerator, tried with whatever kernel is at hand."""
-        if booted is None:
-            return await accelerator(await asyncio.to_thread(image.build, "debian-12"))
-        return await accelerator(booted)
 
     async def _watch(self, machine: Machine) -> Process:
         pid = live_pid(self._run / f"{machine.vmid}.pid")
@@ -348,3 +336,10 @@ class QemuBackend:
 
     def _holder(self, path: str) -> Process | None:
         return next((each for each in self._running.values() if each.slot_of(path)), None)
+
+
+def _forget_others(home: Path, machine: Machine) -> None:
+    """Remove the console of an earlier guest that had this number."""
+    record = home / "machine.json"
+    if record.exists() and read_record(record).uuid != machine.uuid:
+        (home / "console.log").unlink(missing_ok=True)

@@ -115,3 +115,9 @@ def test_without_a_lab_there_is_nothing_to_add_to(tmp_path: Path) -> None:
     program = Program(tmp_path)
     assert "no lab runs here" in program("lab", "fault", "add", "drop").ended(1).text
     assert "drop" in program("lab", "fault", "effects").ended(0).out
+
+
+def test_a_simulated_guest_has_no_console(own: Program) -> None:
+    ended = own("lab", "console", 9000).ended(1)
+    assert "guest 9000 has no console: the guests of this lab are simulated" in ended.text
+    assert "atlas lab start --guests qemu" in ended.text

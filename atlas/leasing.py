@@ -36,6 +36,7 @@ class Terms:
         free: Whether nobody at all has a VMID.
         renames: New key to (group, index) before.
         chance: Makes MACs; seeded in tests.
+        stolen: VMIDs of the stack that somebody took while they were only reserved.
     """
 
     stack: str
@@ -46,6 +47,7 @@ class Terms:
     free: Callable[[int], bool]
     renames: Mapping[str, tuple[str, int]]
     chance: random.Random
+    stolen: frozenset[int] = frozenset()
 
 
 def choose(wanted: Sequence[Instance], existing: Sequence[Lease], state: State, terms: Terms) -> list[Lease]:
@@ -90,7 +92,7 @@ class _Taken:
     """What others have: VMIDs, addresses, MACs; grows as leases are chosen."""
 
     def __init__(self, wanted: Sequence[Instance], existing: Sequence[Lease], state: State, terms: Terms) -> None:
-        own = {x.vmid for x in existing if x.stack == terms.stack}
+        own = {x.vmid for x in existing if x.stack == terms.stack} - terms.stolen
         self.vmids = {x.vmid for x in existing} | set(state.guests)
         self.vmids |= {i.guest.vmid for i in wanted if i.guest.vmid is not None and i.guest.vmid not in own}
         self.by_others = {x.vmid: f"the stack {x.stack}" for x in existing if x.stack != terms.stack}
@@ -112,7 +114,8 @@ def _static(attributes: Mapping[str, object]) -> Iterator[str]:
 def _lease(instance: Instance, before: Lease | None, taken: _Taken, terms: Terms) -> Lease:
     guest = instance.guest
     kept = before is not None and before.made
-    vmid = before.vmid if before and guest.vmid in (None, before.vmid) else _vmid(instance, taken, terms)
+    stays = before is not None and before.vmid not in terms.stolen and guest.vmid in (None, before.vmid)
+    vmid = before.vmid if before is not None and stays else _vmid(instance, taken, terms)
     origin = terms.origins[instance.key]
     addresses, gateways, macs = [], [], []
     for i, network in enumerate(guest.networks):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Iterable
 from enum import StrEnum
 
-from atlas.state import Lease, Observed, Stamp
+from atlas.state import Lease, Observed, Stamp, State
 
 
 class Owner(StrEnum):
@@ -27,3 +28,30 @@ def owner(lease: Lease, observed: Observed | None, installation: str) -> Owner:
     if observed.uuid != lease.uuid:
         return Owner.OTHER
     return Owner.OURS if stamped else Owner.UNSTAMPED
+
+
+def stolen(
+    leases: Iterable[Lease], state: State, installation: str, free: Callable[[int], bool], begun: Container[int]
+) -> frozenset[int]:
+    """Return the VMIDs that somebody took while they were only reserved.
+
+    One that may be a guest of ours, half made, is not among them: it is locked, stamped, or its making was begun.
+
+    Args:
+        leases: The stack's.
+        state: The cluster as the token sees it.
+        installation: The id of this installation.
+        free: Whether nobody at all has a VMID, guests that the token does not see included.
+        begun: VMIDs under which some run began to make a guest.
+    """
+    found = set()
+    for lease in leases:
+        if lease.made:
+            continue
+        observed = state.guests.get(lease.vmid)
+        if observed is None:
+            if lease.vmid not in begun and not free(lease.vmid):
+                found.add(lease.vmid)
+        elif owner(lease, observed, installation) is Owner.OTHER and observed.lock not in ("clone", "create"):
+            found.add(lease.vmid)
+    return frozenset(found)

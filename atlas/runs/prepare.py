@@ -12,6 +12,7 @@ from atlas.errors import SpecError
 from atlas.events import Emitter, EventType
 from atlas.instances import Instance, instances
 from atlas.leasing import Origin, Terms, choose
+from atlas.ownership import stolen
 from atlas.placement import place
 from atlas.plan import Plan
 from atlas.ports import Work
@@ -89,16 +90,21 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
             emit(EventType.DIAGNOSTIC, **diagnostic.as_data())
     if has_errors(found):
         raise SpecError(found)
+    unused = site.cluster.vmid_free if free else lambda _: True
     terms = Terms(
         stack=name,
         vmids=site.profile.vmids,
         pools=site.profile.pools,
         nodes=nodes,
         origins=origins,
-        free=site.cluster.vmid_free if free else lambda _: True,
+        free=unused,
         renames=renames,
         chance=random.SystemRandom(),
+        stolen=stolen(before, state, site.store.installation(), unused, _begun(site, name)),
     )
+    for vmid in sorted(terms.stolen):
+        text = f"VMID {vmid} was reserved, and somebody took it before a guest of {name} was made: another one is used"
+        emit(EventType.NOTE, text=text)
     chosen: list[Lease] = []
 
     def decide(existing: Sequence[Lease]) -> Sequence[Lease]:
@@ -125,6 +131,17 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
         folder=site.folder(name),
         renames=former,
     )
+
+
+def _begun(site: Site, stack: str) -> set[int]:
+    """Return the VMIDs under which a run may have made a guest, whatever became of it."""
+    runs = [run for run in site.store.runs(stack) if run.cluster == site.profile.name]
+    entries = (entry for run in runs for entry in site.store.journal(run).entries())
+    return {
+        int(entry.intent["vmid"])
+        for entry in entries
+        if entry.step == "create" and "vmid" in entry.intent and "refused" not in (entry.outcome or {})
+    }
 
 
 def _needs_addresses(wanted: Sequence[Instance], leases: Sequence[Lease]) -> bool:

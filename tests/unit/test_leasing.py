@@ -27,6 +27,7 @@ def leases(
     vmids: tuple[int, int] = (100, 120),
     renames: dict[str, tuple[str, int]] | None = None,
     hidden: tuple[int, ...] = (),
+    stolen: tuple[int, ...] = (),
 ) -> dict[str, Lease]:
     wanted = instances(Stack.model_validate({"metadata": {"name": "s"}, "guests": list(guests)}))
     keys = [i.key for i in wanted]
@@ -39,6 +40,7 @@ def leases(
         free=lambda vmid: vmid not in hidden,
         renames=renames or {},
         chance=random.Random(1),
+        stolen=frozenset(stolen),
     )
     state = State("c", "9", {}, (), {g.vmid: g for g in there})
     return {x.key: x for x in choose(wanted, existing, state, terms)}
@@ -74,6 +76,16 @@ def test_an_address_that_was_only_reserved_is_given_up_when_somebody_took_it() -
     assert leases({"name": "a"}, existing=before, there=(taker,))["a"].addresses == ("10.42.0.3/28",)
     made = (replace(before[0], made=True, uuid="u"),)
     assert leases({"name": "a"}, existing=made, there=(taker,))["a"].addresses == before[0].addresses
+
+
+def test_a_vmid_that_was_stolen_is_replaced_and_all_else_stays() -> None:
+    before = leases({"name": "a"}, {"name": "b"})
+    taker = Observed(100, "vm", "theirs", "n1")
+    after = leases({"name": "a"}, {"name": "b"}, existing=tuple(before.values()), there=(taker,), stolen=(100,))
+    assert after == {"a": replace(before["a"], vmid=102), "b": before["b"]}
+    assert refused({"name": "a", "vmid": 100}, existing=tuple(before.values()), there=(taker,), stolen=(100,)) == [
+        "guests[0].vmid: the VMID 100 is taken"
+    ]
 
 
 def test_a_guest_keeps_what_it_has() -> None:

@@ -103,6 +103,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NO (A)? (FULL|LINKED) (FILL|CLONE|NUM)", lambda _: []),
     ("TEMPLATE (VMID|COLON)* NUM", f.said("template", "NUM")),
     (f"TEMPLATE (COLON|NAMED)? {NAMELIKE}", f.name("template")),
+    ("(STARTING|WITH)? (A)? IMAGE (COLON)? (WORD|NAME|QUOTED)", f.name("image")),
     ("CLONE (OF|A|KIND)* TEMPLATE (VMID)? NUM (AS|A)* (FULL|LINKED)?", f.clone),
     ("CLONE (OF)? (A)? (KIND|VMID)? NUM", f.said("template", "NUM")),
     ("VMID (COLON|FILL)? NUM ((COMMA|AND) NUM)*", lambda i: [Fact("vmid", values(i, "NUM"))]),

@@ -186,6 +186,15 @@ class StateError(AtlasError):
     """What is stored or observed does not fit."""
 
 
+def unwritten(problem: OSError, place: object = None) -> StateError:
+    """Say in plain words what the disk refused."""
+    where = place or problem.filename or "ATLAS's home"
+    return StateError(
+        f"cannot write to {where}: {problem.strerror or problem}",
+        "make room or mend the folder's rights, or point ATLAS_HOME to another folder; `atlas resume` goes on",
+    )
+
+
 class StalePlan(StateError):
     """The cluster differs from what the plan was made for."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas.conversations.decide import Known, decide, wants
 from atlas.conversations.team import LAST, Take, turn
-from atlas.errors import ApprovalRefused, ConversationError, LimitReached, UsageError
+from atlas.errors import ApprovalRefused, ConversationError, LimitReached, PartlyDone, StateError, UsageError
 from atlas.events import Emitter, EventType
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.ports import Message, Session, Store
@@ -126,9 +126,15 @@ class Conversation:
         source, text, data, failure = self._take(self._steps, self.id, session.phase, log)
         if data.get("next") and data["next"] != TABLE[session.phase].agent:
             raise ConversationError("the orchestrator named an agent that the phase does not have")
-        self._log(source, text, data)
+        try:
+            self._log(source, text, data)
+            if failure is not None:
+                self._catch_up()
+        except StateError as problem:  # it could not be written down; what the turn itself came to says more
+            if failure is None and session.phase in (Phase.APPLYING, Phase.VERIFYING):
+                raise PartlyDone(problem.message, problem.hint) from problem
+            raise (failure or problem) from problem
         if failure is not None:
-            self._catch_up()
             raise failure
 
     def _log(self, source: str, text: str, data: Mapping[str, Any]) -> None:

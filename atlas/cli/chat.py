@@ -38,11 +38,12 @@ def chat(
     cluster: Cluster = None,
     engine: EngineName = "auto",
     json: Json = False,
+    quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
 ) -> None:
     """Say what you want; the agents ask what only you know, show the plan, and carry it out when you say yes."""
-    with output(json=json, verbose=verbose, no_color=no_color) as out:
+    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
         app = application(out, cluster, engine)
         conversation = app.talk(app.profile(cluster).name)
         out.print(f"[dim]session {conversation.id}; say what you want, `help`, or `quit`[/]")

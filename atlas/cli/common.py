@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.errors import AtlasError, SpecError
+from atlas.errors import AtlasError, ExitCode, SpecError, unwritten
 
 if TYPE_CHECKING:
     from atlas.app import App
@@ -91,6 +91,11 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
     except AtlasError as problem:
         report(out.emit, problem)
         raise typer.Exit(int(problem.exit_code)) from problem
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        report(out.emit, unwritten(problem))
+        raise typer.Exit(int(ExitCode.FAILED)) from problem
     finally:
         if view is not None:
             view.close()

@@ -30,12 +30,8 @@ def joined(items: list[Item], table: Words) -> list[Item]:
             out.append(size[0])
             i += size[1]
             continue
-        if item.tag == "IMAGE" and (tags[0] == "OS" or (out and out[-1].tag == "OSV")):
-            if len(out) > 1 and out[-2].tag == "A":
-                del out[-2]  # `a debian image` says no more than `debian`
-            item = replace(item, tag="FILL")
-        if item.tag == "IMAGE" and tags[0] not in {"WORD", "NAME", "QUOTED", "COLON"}:
-            item = replace(item, tag="WORD")  # `an image server`
+        if item.tag == "IMAGE":
+            item = _image(item, tags[0], out)
         if item.low == "bind" and tags[0] in {"PATH", "MOUNT"}:
             item = replace(item, tag="MOUNT")  # not the name server
         if item.low == "router" and tags[0] == "ADDR" and "/" not in rest[0].text and out and out[-1].tag == "COMMA":
@@ -59,6 +55,15 @@ def joined(items: list[Item], table: Words) -> list[Item]:
         out.append(item)
         i += 1
     return out
+
+
+def _image(item: Item, following: str, out: list[Item]) -> Item:
+    """Return the word `image` as what it is: filler beside a system, part of a name, or what a name follows."""
+    if following == "OS" or (out and out[-1].tag == "OSV"):
+        if len(out) > 1 and out[-2].tag == "A":
+            del out[-2]  # `a debian image` says no more than `debian`
+        return replace(item, tag="FILL")
+    return item if following in {"WORD", "NAME", "QUOTED", "COLON"} else replace(item, tag="WORD")  # `an image server`
 
 
 def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tuple[Item, int] | None:

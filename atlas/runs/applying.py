@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from atlas.errors import ApprovalRefused, AtlasError, PartlyDone, StalePlan
+from atlas.errors import ApprovalRefused, AtlasError, PartlyDone, StalePlan, StateError, unwritten
 from atlas.events import Emitter, EventType
 from atlas.plan import Plan, bundle_hashes
 from atlas.ports import Engine, Run, Work
@@ -36,7 +37,7 @@ def apply(site: Site, hash_: str, emit: Emitter, session: str | None = None) -> 
         ApprovalRefused: Nobody approved exactly this plan, or a byte of it changed since.
         StalePlan: The cluster changed since the plan was made; nothing was written.
         Held: Another process works on the stack.
-        PartlyDone: Some guests are finished and others are not; the run can be resumed.
+        PartlyDone: Some guests are finished and others are not, or ATLAS could write no more; the run can be resumed.
     """
     plan = site.store.plan(hash_)
     with site.store.hold("stack", f"{plan.cluster}-{plan.stack}"):
@@ -49,9 +50,15 @@ def apply(site: Site, hash_: str, emit: Emitter, session: str | None = None) -> 
         except StalePlan as problem:
             _end(site, run, emit, "failed", problem.message)
             raise
+        except (StateError, OSError) as problem:
+            # What could not be written down has stopped work that was begun; the run stays open.
+            stopped = unwritten(problem) if isinstance(problem, OSError) else problem
+            emit(EventType.RUN_DONE, result="failed", reason=stopped.message)
+            raise PartlyDone(stopped.message, stopped.hint) from problem
         except AtlasError as problem:
             # The run stays open: `atlas resume` goes on where it stopped.
-            site.store.update_run(run.id, reason=problem.message)
+            with suppress(StateError):  # the reason may be just that nothing can be written
+                site.store.update_run(run.id, reason=problem.message)
             emit(EventType.RUN_DONE, result="failed", reason=problem.message)
             raise
         return site.store.run(run.id)

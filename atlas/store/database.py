@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atlas.errors import SessionCorrupt, StateError
+from atlas.errors import SessionCorrupt, StateError, unwritten
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Tables
@@ -137,10 +137,7 @@ class Database:
         except sqlite3.Error as problem:
             raise _explain(self.path, problem) from problem
         except OSError as problem:
-            raise StateError(
-                f"cannot write to {self.path.parent}: {problem.strerror}",
-                "make room or mend the folder's rights, or point ATLAS_HOME to another folder",
-            ) from problem
+            raise unwritten(problem, self.path.parent) from problem
 
 
 def insert(tables: Tables, table: str, row: Mapping[str, Any]) -> int:

@@ -129,6 +129,8 @@ def _farewell(session: Session, out: Output, failure: Any) -> None:
         raise typer.Exit(int(failure.exit_code))
     if session.phase is Phase.FAILED:
         raise typer.Exit(int(ExitCode.FAILED))
+    if not out.interactive and session.phase is Phase.AWAITING_APPROVAL:  # a script has to know; a person does
+        raise typer.Exit(int(ExitCode.NOT_APPROVED))
 
 
 def _retell(messages: Any, out: Output) -> None:

@@ -40,7 +40,7 @@ def test_other_words_another_outcome(
 
 def test_without_a_yes_nothing_is_changed(atlas: Program, lab_api: Api) -> None:
     before = lab_api.world()
-    done = atlas("chat", *WORDS, "--json", stdin=said("a debian server called depot with 1 core and 1 GB"))
+    done = atlas("chat", *WORDS, "--json", stdin=said("a debian server called depot with 1 core and 1 GB")).ended(3)
     assert done.all("plan.ready")
     assert not done.all("run.started")
     assert lab_api.world() == before

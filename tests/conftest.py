@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,27 @@ def atlas(lab_program: Program, tmp_path: Path) -> Program:
     from fakes.program import Program
 
     return Program(tmp_path, lab_program.config)
+
+
+AUTOGROUP = Path("/proc/self/autogroup")
+"""The share of the processor that Linux gives to this session of processes; see sched(7)."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Step back for the real guests: what is emulated needs a core for itself, all the rest can wait."""
+    if not hasattr(session.config, "workerinput"):
+        _priority("10")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take the usual share again: the terminal belongs to the same session."""
+    if not hasattr(session.config, "workerinput"):
+        _priority("0")
+
+
+def _priority(nice: str) -> None:
+    with suppress(OSError):
+        AUTOGROUP.write_text(nice, encoding="ascii")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

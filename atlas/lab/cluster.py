@@ -1,13 +1,10 @@
-"""version, cluster/nextid, cluster/resources, cluster/status and cluster/tasks."""
+"""version, cluster/nextid, cluster/status and cluster/tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.guest_view import fixed_row, uptime
-from atlas.lab.storage_view import usage
 from atlas.lab.tasks import entry
 
 VERSION = {"version": "9.2.11", "release": "9.2", "repoid": "6d2e8a1f4c9b7035"}
@@ -36,133 +33,6 @@ def nextid(call: Call) -> str:
         if str(vmid) not in taken:
             return str(vmid)
     raise PVEError(500, f"unable to get any free VMID in range [{lower}, {upper - 1}]")
-
-
-@api("GET", "/cluster/resources")
-def resources(call: Call) -> list[dict[str, Any]]:
-    """List guests, storages, nodes, pools and SDN zones that the caller may see."""
-    wanted = call.params.get("type")
-    rows: list[dict[str, Any]] = []
-    if wanted is None:
-        rows += _pools(call)
-    if wanted in (None, "vm"):
-        rows += guest_rows(call, call.lab.guests)
-    if wanted in (None, "node"):
-        rows += _nodes(call)
-    if wanted in (None, "storage"):
-        rows += storage_rows(call, call.lab.storages)
-    if wanted in (None, "sdn"):
-        rows += _zones(call)
-    return rows
-
-
-def _pools(call: Call) -> list[dict[str, Any]]:
-    return [
-        {"id": f"/pool/{poolid}", "pool": poolid, "type": "pool"}
-        for poolid in call.lab.pools
-        if call.may(f"/pool/{poolid}", "Pool.Audit")
-    ]
-
-
-def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the guests with these numbers that exist and that the caller may see."""
-    rows, lab = [], call.lab
-    pools = lab.rights.pools_by_member()
-    managed = lab.section("ha/resources")
-    now = lab.clock.now()
-    for key in vmids:
-        guest = lab.guests.get(key)
-        if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
-            continue
-        row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-        reachable = lab.online(guest.node)
-        row |= _fixed(call, key) if reachable else {"status": "unknown"}
-        if guest.status == "running" and reachable:
-            row["uptime"] = uptime(guest, now)
-        pool = pools.get(("vms", key))
-        if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
-            row["pool"] = pool
-        entry = managed.get(f"{'vm' if guest.kind == 'qemu' else 'ct'}:{key}")
-        if entry is not None:
-            row["hastate"] = entry.data.get("state", "started")
-        rows.append(row)
-    return rows
-
-
-def _fixed(call: Call, key: str) -> dict[str, Any]:
-    """Return what a guest's row holds until the guest changes; kept, since thousands are listed often."""
-    guests = call.lab.guests
-    kept: dict[str, Any] | None = guests.derived.get(key)
-    if kept is None:
-        kept = guests.derived[key] = fixed_row(guests[key])
-    return kept
-
-
-def _nodes(call: Call) -> list[dict[str, Any]]:
-    rows = []
-    for name in call.lab.nodes:
-        row: dict[str, Any] = {"id": f"node/{name}", "node": name, "type": "node", "level": ""}
-        row["status"] = "online" if call.lab.online(name) else "offline"
-        if call.may(f"/nodes/{name}", "Sys.Audit") and call.lab.online(name):
-            row |= {"cgroup-mode": 2, **node_load(call, name)}
-        rows.append(row)
-    return rows
-
-
-def node_load(call: Call, name: str) -> dict[str, Any]:
-    """Return a node's processors, memory and root disk with what is used of them."""
-    node = call.lab.nodes[name]
-    guests, now = call.lab.guests, call.lab.clock.now()
-    rows = [_fixed(call, key) for key, guest in guests.items() if guest.node == name and guest.status == "running"]
-    return {
-        "maxcpu": node.cores,
-        "cpu": min(1.0, 0.01 + sum(row["cpu"] * row["maxcpu"] for row in rows) / node.cores),
-        "maxmem": node.memory,
-        "mem": min(node.memory, 2 * 1024**3 + sum(row["mem"] for row in rows)),
-        "maxdisk": node.disk,
-        "disk": 8 * 1024**3,
-        "uptime": int(now - node.booted_at),
-    }
-
-
-def storage_rows(call: Call, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the entries of these storages, one for each node that has it and the caller may see."""
-    rows, lab = [], call.lab
-    for name in names:
-        storage = lab.storages[name]
-        if not storage.enabled or not call.may(f"/storage/{name}", "Datastore.Audit"):
-            continue
-        for node in lab.nodes:
-            if not storage.on(node):
-                continue
-            total, used = usage(lab, storage, node)
-            online = lab.online(node)
-            rows.append(
-                {
-                    "id": f"storage/{node}/{name}",
-                    "storage": name,
-                    "node": node,
-                    "type": "storage",
-                    "plugintype": storage.type,
-                    "content": ",".join(sorted(storage.content)),
-                    "shared": int(storage.shared),
-                    "status": "available" if online else "unknown",
-                    **({"maxdisk": total, "disk": used} if online else {}),
-                }
-            )
-    return rows
-
-
-def _zones(call: Call) -> list[dict[str, Any]]:
-    rows = []
-    zones = ["localnetwork", *call.lab.section("sdn/running/zones")]
-    for zone in zones:
-        if not call.may(f"/sdn/zones/{zone}", "SDN.Audit"):
-            continue
-        for node in call.lab.nodes:
-            row = {"id": f"sdn/{node}/{zone}", "sdn": zone, "node": node, "type": "sdn", "status": "ok"}
-            rows.append(row)
-    return rows
 
 
 @api("GET", "/cluster/status")

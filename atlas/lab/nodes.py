@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, api
-from atlas.lab.cluster import VERSION, node_load
+from atlas.lab.cluster import VERSION
+from atlas.lab.cluster_resources import node_load
 
 FINGERPRINT = ":".join(["00"] * 32)
 

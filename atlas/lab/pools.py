@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, Forbidden, PVEError, api
-from atlas.lab.cluster import guest_rows, storage_rows
+from atlas.lab.cluster_resources import members
 from atlas.lab.formats import split_list
 from atlas.lab.world import Pool
 
@@ -18,13 +18,7 @@ def _pool(call: Call, doing: str = "") -> Pool:
 
 
 def _with_members(call: Call, pool: Pool) -> dict[str, Any]:
-    kind = call.params.get("type")
-    rows: list[dict[str, Any]] = []
-    if kind in (None, "qemu", "lxc"):
-        rows += [row for row in guest_rows(call, list(pool.vms)) if kind in (None, row["type"])]
-    if kind in (None, "storage"):
-        rows += storage_rows(call, [name for name in call.lab.storages if name in pool.storages])
-    shown: dict[str, Any] = {"members": rows}
+    shown: dict[str, Any] = {"members": members(call, pool, call.params.get("type"))}
     if pool.comment is not None:
         shown["comment"] = pool.comment
     return shown
@@ -84,13 +78,13 @@ def update_pool(call: Call) -> None:
 
 
 def _change(call: Call, pools: dict[str, Pool], kind: str, name: str, what: str, doing: str) -> None:
-    members: dict[str, Any] = getattr(pools[call.params["poolid"]], kind)
+    there: dict[str, Any] = getattr(pools[call.params["poolid"]], kind)
     if call.params.get("delete"):
-        if name not in members:
+        if name not in there:
             raise PVEError(500, f"{doing}{what} is not a pool member")
-        del members[name]
+        del there[name]
         return
-    if name in members:
+    if name in there:
         raise PVEError(500, f"{doing}{what} is already a pool member")
     other = next((p.poolid for p in pools.values() if name in p.vms), None) if kind == "vms" else None
     if other is not None:
@@ -99,7 +93,7 @@ def _change(call: Call, pools: dict[str, Pool], kind: str, name: str, what: str,
         if not call.may(f"/pool/{other}", "Pool.Allocate"):
             raise Forbidden(f"/pool/{other}, Pool.Allocate")
         del pools[other].vms[name]
-    members[name] = 1
+    there[name] = 1
 
 
 @api("DELETE", "/pools")

@@ -50,7 +50,7 @@ def _check_ranges(ranges: list[dict[str, Any]], cidr: str, doing: str) -> None:
             except ValueError as problem:
                 raise inner(doing, "dhcp-range", f"{key} is not a valid IP {row.get(key, '')}") from problem
         first, last = ends["start-address"], ends["end-address"]
-        if first > last:
+        if int(first) > int(last):  # one may be of IPv4, the other of IPv6: one of them is then in no subnet
             raise inner(doing, "dhcp-range", f"start-address {first} must be smaller than end-address {last}")
         for key, address in ends.items():
             if address not in ipaddress.ip_network(cidr, strict=False):

@@ -16,6 +16,8 @@ NUMBERED = {
     "net": 32, "scsi": 31, "virtio": 16, "ide": 4, "sata": 6, "unused": 256, "mp": 256, "dev": 256, "ipconfig": 32,
     "hostpci": 16, "usb": 14, "serial": 4, "parallel": 3, "numa": 8, "virtiofs": 10, "link": 8, "acmedomain": 6,
 }  # fmt: skip
+# Where PVE takes parameters that it does not know, and leaves them alone.
+_OPEN = re.compile(r"/cluster/sdn/fabrics(/.*)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DIGITS = re.compile(r"([a-z]+)(\d+)")
@@ -44,7 +46,10 @@ def check_call(method: Method, given: Mapping[str, Any], places: Mapping[str, st
         PVEError: 400 with every faulty parameter.
     """
     free = {name: value for name, value in places.items() if name not in method.parameters}
-    return free | check(method.parameters, {name: value for name, value in given.items() if name not in free})
+    passed = {name: value for name, value in given.items() if name not in free}
+    if _OPEN.fullmatch(method.template):
+        passed = {name: value for name, value in passed.items() if schema_of(method.parameters, name) is not None}
+    return free | check(method.parameters, passed)
 
 
 def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ _GROUPS = {
     "any_local_bridge": _BRIDGES,
     "include_sdn": _BRIDGES | {"vnet", "bond", "eth", "alias", "vlan", "OVSBond", "OVSPort", "OVSIntPort"},
 }
+# An address is kept as it came and as it is shown: with its mask, and apart from it.
+_V4, _V6 = ("cidr", "address", "netmask"), ("cidr6", "address6", "netmask6")
+_WRITTEN = {"cidr": _V4, "address": _V4, "cidr6": _V6, "address6": _V6}
 
 
 def interfaces(call: Call) -> dict[str, Any]:
@@ -125,11 +128,12 @@ def update(call: Call) -> None:
     _check_gateway(call, found)
     data = found[name]
     for key in split_list(call.params.get("delete", "")):
-        for derived in (key, "address", "netmask") if key == "cidr" else (key,):
-            data.pop(derived, None)
-    if "cidr" in call.params or "address" in call.params:
-        for key in ("cidr", "address", "netmask"):
-            data.pop(key, None)
+        for written in _WRITTEN.get(key, (key,)):
+            data.pop(written, None)
+    for key, forms in _WRITTEN.items():
+        if key in call.params:
+            for written in forms:
+                data.pop(written, None)
     found[name] = _completed(name, {**data, **_properties(call)})
     _store(call, found)
 

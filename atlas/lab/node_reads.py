@@ -46,8 +46,8 @@ def _nothing(_: Call) -> list[object]:
     return []
 
 
-# A lab's node has no devices of its own, and nothing to update.
-for _path in ("hardware/pci", "hardware/usb", "netstat"):
+# Nothing is plugged into a lab's node, and it counts no packets.
+for _path in ("hardware/usb", "netstat"):
     api("GET", f"/nodes/{{node}}/{_path}")(_nothing)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, shaped
+from atlas.lab.formats import split_list
 from atlas.lab.shapes import shape
 
 # No node has devices to find, no second factor is known, no protocol of routing runs.
@@ -36,6 +37,29 @@ def _flags(call: Call) -> list[dict[str, Any]]:
 
 shaped("GET", "/cluster/qemu/cpu-flags")(_flags)
 shaped("GET", "/nodes/{node}/capabilities/qemu/cpu-flags")(_flags)
+
+
+# id -> class, vendor, device, what they are called
+_PCI = {
+    "0000:00:00.0": ("0x060000", "0x8086", "0x0c00", "Intel Corporation", "Host bridge"),
+    "0000:00:02.0": ("0x030000", "0x8086", "0x0402", "Intel Corporation", "Graphics controller"),
+    "0000:00:1f.2": ("0x010601", "0x8086", "0x8c02", "Intel Corporation", "SATA controller"),
+    "0000:01:00.0": ("0x020000", "0x8086", "0x1533", "Intel Corporation", "Network connection"),
+    "0000:02:00.0": ("0x030000", "0x10de", "0x1eb8", "NVIDIA Corporation", "Accelerator"),
+}
+
+
+@shaped("GET", "/nodes/{node}/hardware/pci")
+def pci_devices(call: Call) -> list[dict[str, Any]]:
+    """List a node's PCI devices, by default without memory, bridges and processors."""
+    hidden = tuple(f"0x{kind}" for kind in split_list(call.params.get("pci-class-blacklist", "05;06;0b")))
+    rows = []
+    for group, (place, (kind, vendor, device, maker, name)) in enumerate(_PCI.items()):
+        row = {"id": place, "class": kind, "vendor": vendor, "device": device, "iommugroup": group}
+        names = {"vendor_name": maker, "device_name": name} if call.params.get("verbose", 1) else {}
+        if not kind.startswith(hidden):
+            rows.append({**row, **names})
+    return rows
 
 
 @shaped("GET", "/nodes/{node}/capabilities/qemu/migration")

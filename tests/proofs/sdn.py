@@ -93,6 +93,8 @@ async def routing(p: Proof) -> None:
     ospf = {"protocol": "ospf", "area": "0", "ip_prefix": "10.8.0.0/24"}
     change = {"protocol": "ospf", "area": "1"}
     await p.crud(f"{fabrics}/fabric", "id", "fab1", ospf, change, shown={"area": "1"})
+    await p.do(f"POST {fabrics}/fabric", id="fab0", **ospf)
+    assert (await p.read(f"GET {fabrics}/fabric/fab0", pending=1))["id"] == "fab0"  # these calls take what they ignore
     await p.sets(f"POST {fabrics}/fabric", {"id": "fab2", **ospf}, f"GET {fabrics}/all", {"fabrics": {"id": "fab2"}})
     nodes = f"{fabrics}/node"
     member = {"node_id": "pve1", "protocol": "ospf", "ip": "10.8.0.1", "interfaces": ["name=eth1"]}

@@ -52,7 +52,7 @@ def icmp_fault(text: str) -> str | None:
 
 def ports_fault(text: str, *, icmp: bool = True) -> str | None:
     """Return what is wrong with a list of ports, ranges and services, or None."""
-    items = text.split(",")
+    items = text.split(",") if text else []
     if "" in items:
         return "extraneous commas in list"
     count = 0
@@ -98,7 +98,7 @@ def address_fault(text: str) -> str | None:
         return "ipset name too long" if len(text) > 65 else None
     if ALIAS.fullmatch(text):
         return "alias name too long" if len(text) > 64 else None
-    items = text.split(",")
+    items = text.split(",") if text else []
     if "" in items:
         return "extraneous commas in list"
     versions = set()

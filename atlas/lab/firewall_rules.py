@@ -57,12 +57,21 @@ def _check(call: Call, rule: dict[str, Any]) -> None:
         rule["macro"] = MACROS[rule["macro"].lower()]
 
 
+def _copy(call: Call, rule: dict[str, Any]) -> None:
+    """Set a rule's properties as the call says; nothing, or a dash, takes one away."""
+    for name in _FIELDS:
+        if call.params.get(name) in ("", "-"):
+            rule.pop(name, None)
+        elif name in call.params:
+            rule[name] = call.params[name]
+
+
 def _create(call: Call) -> None:
     holder = _holder(call)
     check_digest(call, {"rules": holder["rules"]})
-    rule = {name: call.params[name] for name in _FIELDS if name in call.params} | {
-        "enable": call.params.get("enable", 0)
-    }
+    rule: dict[str, Any] = {}
+    _copy(call, rule)
+    rule["enable"] = call.params.get("enable", 0)
     _check(call, rule)
     holder["rules"] = (rule, *holder["rules"])  # a new rule comes first, whatever place is asked for
 
@@ -92,7 +101,7 @@ def _update(call: Call) -> None:
     rule = rules[position]
     for name in split_list(call.params.get("delete", "")):
         rule.pop(name, None)
-    rule.update({name: call.params[name] for name in _FIELDS if name in call.params})
+    _copy(call, rule)
     _check(call, rule)
     holder["rules"] = tuple(rules)
 

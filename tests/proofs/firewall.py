@@ -11,6 +11,9 @@ async def rules(p: Proof, base: str, rule: dict[str, object] | None = None) -> N
     given = rule or RULE
     await p.sets(f"POST {base}", {**given, "comment": "made"}, f"GET {base}", {"comment": "made"})
     await p.sets(f"PUT {base}/0", {"comment": "changed"}, f"GET {base}/0", {"comment": "changed"})
+    await p.do(f"PUT {base}/0", source="10.1.0.5")
+    nothing = {"source": "", "dest": ""}
+    await p.sets(f"PUT {base}/0", nothing, f"GET {base}/0", lambda rule: not {"source", "dest"} & set(rule))
     await p.unsets(f"DELETE {base}/0", {}, f"GET {base}", {"comment": "changed"})
 
 

@@ -14,6 +14,8 @@ from atlas.lab.formats import VERIFY, verify
     [
         ("pve-fw-dport-spec", "80,443,8000:8010,http", None),
         ("pve-fw-dport-spec", "80,,443", "extraneous commas in list"),
+        ("pve-fw-dport-spec", "", None),
+        ("pve-fw-addr-spec", "", None),
         ("pve-fw-dport-spec", "90:80", "backwards range '90:80' not allowed, did you mean '80:90'?"),
         ("pve-fw-dport-spec", "70000", "invalid port '70000'"),
         ("pve-fw-protocol-spec", "tcp", None),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from atlas.lab.call import PVEError, Upload
 
@@ -24,14 +25,19 @@ class Unreadable(PVEError):
 
 
 def from_query(text: str) -> dict[str, Any]:
-    """Return the parameters of a query or form; one that comes twice becomes a list."""
+    """Return the parameters of a query or form, as PVE takes them apart.
+
+    One that comes twice becomes a list, a name without a sign has no value (None), and what follows a second sign
+    that is not encoded is lost.
+    """
     found: dict[str, Any] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        if name in found:
-            before = found[name]
-            found[name] = [*before, value] if isinstance(before, list) else [before, value]
-        else:
+    for part in re.split("[&;]", text) if text else ():
+        name, *values = (unquote_plus(piece, errors="replace") for piece in part.split("=")[:2])
+        value, before = values[0] if values else None, found.get(name)
+        if value is None or before is None:
             found[name] = value
+        else:
+            found[name] = [*before, value] if isinstance(before, list) else [before, value]
     return found
 
 
@@ -85,7 +91,7 @@ async def read(request: web.Request) -> tuple[dict[str, Any], Upload | None]:
         return params, None
     if kind == "multipart/form-data":
         values, upload = await _multipart(request)
-        return params | values, upload
+        return values | params, upload
     if request.method == "DELETE" and (request.content_length or 0) > 0:
         raise Unreadable(501, "Unexpected content for method 'DELETE'")
     if "chunked" in request.headers.get("Transfer-Encoding", ""):
@@ -95,7 +101,7 @@ async def read(request: web.Request) -> tuple[dict[str, Any], Upload | None]:
     if kind not in ("", FORM, "application/json"):
         raise Unreadable(506, f"upload 'Content-Type '{kind}' not implemented")
     text = (await request.read()).decode("utf-8", "replace")
-    return params | (from_json(text) if kind == "application/json" else from_query(text)), None
+    return (from_json(text) if kind == "application/json" else from_query(text)) | params, None
 
 
 async def _multipart(request: web.Request) -> tuple[dict[str, Any], Upload | None]:

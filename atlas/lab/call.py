@@ -44,6 +44,13 @@ class Forbidden(PVEError):
         super().__init__(403, f"Permission check failed ({what})" if what else "Permission check failed")
 
 
+class NoSuchMethod(PVEError):
+    """501 for a path or method that there is none of."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(501, f"Method '{method} {path}' not implemented")
+
+
 class Severed(Exception):
     """The connection breaks instead of an answer.
 

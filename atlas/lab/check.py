@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas.lab.call import PVEError
 from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, verify
-from atlas.lab.property_formats import PROPERTIES
+from atlas.lab.property_formats import VALIDATORS, properties
 from atlas.lab.table import Method, Schema
 
 # How many of a numbered parameter there are. Source: qemu-server, pve-container.
@@ -16,11 +16,14 @@ NUMBERED = {
     "net": 32, "scsi": 31, "virtio": 16, "ide": 4, "sata": 6, "unused": 256, "mp": 256, "dev": 256, "ipconfig": 32,
     "hostpci": 16, "usb": 14, "serial": 4, "parallel": 3, "numa": 8, "virtiofs": 10, "link": 8, "acmedomain": 6,
 }  # fmt: skip
-# Where PVE takes parameters that it does not know, and leaves them alone.
-_OPEN = re.compile(r"/cluster/sdn/fabrics(/.*)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DIGITS = re.compile(r"([a-z]+)(\d+)")
+
+
+_SPLIT = frozenset({"/cluster/ha/rules", "/cluster/ha/rules/{rule}"})
+_SPLIT_BASE = frozenset({"rule", "type", "delete", "digest"})
+_SPLIT_NEEDED = frozenset({"nodes", "affinity", "resources"})
 
 
 def schema_of(parameters: Mapping[str, Schema], name: str) -> Schema | None:
@@ -45,11 +48,30 @@ def check_call(method: Method, given: Mapping[str, Any], places: Mapping[str, st
     Raises:
         PVEError: 400 with every faulty parameter.
     """
+    if method.template in _SPLIT and method.verb != "GET":
+        return _check_split(method, given)
     free = {name: value for name, value in places.items() if name not in method.parameters}
-    passed = {name: value for name, value in given.items() if name not in free}
-    if _OPEN.fullmatch(method.template):
-        passed = {name: value for name, value in passed.items() if schema_of(method.parameters, name) is not None}
-    return free | check(method.parameters, passed)
+    kept = {name: value for name, value in given.items() if name not in free}
+    if method.open:
+        kept = {name: value for name, value in kept.items() if schema_of(method.parameters, name)}
+    return free | check(method.parameters, kept)
+
+
+def _check_split(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a call whose schema is split by the object's type: a fault in a type's own part names the type."""
+    base = {name: schema for name, schema in method.parameters.items() if name in _SPLIT_BASE}
+    kind = given.get("type")
+    own: dict[str, Schema] = {}
+    if kind in base.get("type", {}).get("enum", ()):
+        for name, schema in method.parameters.items():
+            if name not in base and kind in schema.get("instance-types", [kind]):
+                needed = method.verb == "POST" and name in _SPLIT_NEEDED
+                own[name] = {**schema, "optional": 0} if needed else schema
+    try:
+        return check({**base, **own}, given)
+    except PVEError as error:
+        errors = {f"oneOf[{kind}].{name}" if name in own else name: text for name, text in (error.errors or {}).items()}
+        raise PVEError(400, errors=errors) from error
 
 
 def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +90,7 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
     errors: dict[str, str] = {}
     typed: dict[str, Any] = {}
     for name, schema in parameters.items():
-        if name in given or name.endswith("[n]"):
+        if given.get(name) is not None or name.endswith("[n]"):
             continue
         form = _instance(schema, given)
         if form is not None and not form.get("optional") and _applies(form, given):
@@ -78,10 +100,14 @@ def check(parameters: Mapping[str, Schema], given: Mapping[str, Any]) -> dict[st
         instance = _instance(entry, given) if entry is not None else None
         if instance is None:
             errors[name] = UNDEFINED
+        if instance is None or value is None:
             continue
         needed = instance.get("requires")
         if needed and given.get(needed) is None:
-            errors[needed] = f"missing property required by '{name}'"
+            missing = f"missing property required by '{name}'"
+            errors[needed] = (
+                f"{errors[needed]}\\n{missing}" if needed in errors else missing
+            )  # not a line's end: PVE's own
         if isinstance(value, list) and instance.get("type", "string") == "string" and _is_list(instance):
             value = ",".join(map(str, value))  # noqa: PLW2901  a parameter given more than once, as PVE still takes it
         before = len(errors)
@@ -114,6 +140,9 @@ def _applies(form: Schema, given: Mapping[str, Any]) -> bool:
 def _check_value(path: str, schema: Schema, value: Any, errors: dict[str, str]) -> None:
     kind = schema.get("type", "string")
     if kind == "array":
+        if value == "":
+            errors[path] = "type check ('array') failed"
+            return
         items = value if isinstance(value, list) else [value]
         for index, item in enumerate(items):
             _check_value(f"{path}[{index}]", schema.get("items", {}), item, errors)
@@ -169,11 +198,12 @@ def _has_type(kind: str, text: str) -> bool:
 def _format_fault(path: str, form: Any, text: str) -> str | None:
     if form is None:
         return None
+    validate = None
     if isinstance(form, str):
-        fault = verify(form, text)
-        if fault is not None or form not in PROPERTIES:
-            return fault
-        form = PROPERTIES[form]
+        known = properties(form)
+        if known is None:
+            return verify(form, text)
+        form, validate = known, VALIDATORS.get(form)
     found, fault = parse_properties(form, text)
     if fault is not None:
         return fault
@@ -190,8 +220,8 @@ def _format_fault(path: str, form: Any, text: str) -> str | None:
             inner[f"{path}.{field['requires']}"] = f"missing property required by '{path}.{key}'"
         _check_value(f"{path}.{key}", field, value, inner)
     if not inner:
-        return None
-    return "\n".join(["format error", *(f"{key}: {value.rstrip()}" for key, value in inner.items())])
+        return validate(found) if validate else None
+    return "\n".join(["format error", *(f"{key}: {value}" for key, value in inner.items())])
 
 
 def _typed(schema: Schema, value: Any) -> Any:

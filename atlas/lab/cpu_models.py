@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 # Source: qemu-server 9.2, CPUConfig.
 MODELS = frozenset(
     [
@@ -114,13 +116,25 @@ MODELS = frozenset(
 )
 
 
-def verify_cpu(text: str) -> str | None:
-    """Check the CPU option's type; return the fault in PVE's words, or None."""
-    for part in text.split(","):
-        key, sign, value = part.partition("=")
-        name = value if sign and key == "cputype" else key if not sign else ""
-        if name.startswith("custom-"):
-            return f"Custom cputype '{name.removeprefix('custom-')}' not found"
-        if name and name not in MODELS:
-            return f"Built-in cputype '{name}' is not defined (missing 'custom-' prefix?)"
+FLAGS = (
+    *("aes", "amd-no-ssb", "amd-ssbd", "hv-evmcs", "hv-tlbflush", "ibpb", "md-clear", "nested-virt", "pcid"),
+    *("pdpe1gb", "spec-ctrl", "ssbd", "virt-ssbd"),
+)
+"""What one VM may switch; a custom model may any."""
+
+
+def verify_cpu(given: Mapping[str, str]) -> str | None:
+    """Check the type of a CPU option; return the fault in PVE's words, or None."""
+    name = given.get("cputype")
+    if not name:
+        return "CPU is missing cputype"
+    if name.startswith("custom-"):
+        return f"Custom cputype '{name.removeprefix('custom-')}' not found"
+    if name not in MODELS:
+        return f"Built-in cputype '{name}' is not defined (missing 'custom-' prefix?)"
+    flags = given.get("flags")
+    if flags and any(flag[1:] not in FLAGS for flag in flags.split(";")):
+        return f"VM-specific CPU flags must be a subset of: {', '.join(FLAGS)}"
+    if "reported-model" in given:
+        return "Property 'reported-model' not allowed in VM-specific CPU config."
     return None

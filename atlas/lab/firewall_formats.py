@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
+
+from atlas.lab.net_ip import net_ip
 
 _MACROS = (
     "Amanda", "Auth", "BGP", "BitTorrent", "BitTorrent32", "Ceph", "CVS", "Citrix", "DAAP", "DCC", "DHCPfwd",
@@ -52,11 +53,10 @@ def icmp_fault(text: str) -> str | None:
 
 def ports_fault(text: str, *, icmp: bool = True) -> str | None:
     """Return what is wrong with a list of ports, ranges and services, or None."""
-    items = text.split(",") if text else []
-    if "" in items:
+    if text.rstrip(",") != text:
         return "extraneous commas in list"
     count = 0
-    for item in items:
+    for item in text.split(",") if text else ():
         span = re.fullmatch(r"(\d+)(?::(\d+))?", item)
         if span is None:
             if not (icmp and item in _ICMP_TYPES) and not _service(item):
@@ -98,16 +98,14 @@ def address_fault(text: str) -> str | None:
         return "ipset name too long" if len(text) > 65 else None
     if ALIAS.fullmatch(text):
         return "alias name too long" if len(text) > 64 else None
-    items = text.split(",") if text else []
-    if "" in items:
+    if text.rstrip(",") != text:
         return "extraneous commas in list"
-    versions = set()
+    items, seen = text.split(",") if text else [], 0
     for item in items:
-        try:
-            ends = [ipaddress.ip_network(part, strict=False) for part in item.split("-")]
-        except ValueError:
-            return f"invalid IP address: Invalid chars in IP {item}"
-        versions |= {end.version for end in ends}
-    if len(versions) > 1:
-        return f"detected mixed ipv4/ipv6 addresses in address list '{text}'"
+        version, fault = net_ip(item)
+        if fault is not None:
+            return f"invalid IP address: {fault}"
+        if seen and version != seen:
+            return f"detected mixed ipv4/ipv6 addresses in address list '{text}'"
+        seen = version
     return "you can't use a range in a list" if "-" in text and len(items) > 1 else None

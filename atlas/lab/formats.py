@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from atlas.lab.calendar_events import BadEvent, parse
-from atlas.lab.cpu_models import verify_cpu
 from atlas.lab.firewall_formats import address_fault, icmp_fault, ports_fault, protocol_fault
+from atlas.lab.special_formats import SPECIAL, Verify, like
 
 MISSING = "property is missing and it is not optional"
 UNDEFINED = "property is not defined in schema and the schema does not allow additional properties"
@@ -18,8 +18,6 @@ _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _CONFIG_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]+", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w+~-]+(\.[\w+~-]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*")
 
-Verify = Callable[[str], str | None]  # the fault, or None
-
 
 def split_list(text: str) -> list[str]:
     """Split a list as PVE does: by commas, semicolons, white space or NUL."""
@@ -27,20 +25,13 @@ def split_list(text: str) -> list[str]:
 
 
 def _calendar_event(text: str) -> str | None:
+    if not text.strip():
+        return f"invalid calendar event '{text}' - unable to parse calendar event - event is empty\n"
     try:
         parse(text)
     except BadEvent as problem:
-        return f"invalid calendar event '{text}' - unable to parse calendar event at '{problem}'"
+        return f"invalid calendar event '{text}' - unable to parse calendar event at '{problem}'\n"
     return None
-
-
-def _like(pattern: str, fault: str) -> Verify:
-    test = re.compile(pattern)
-
-    def verify(text: str) -> str | None:
-        return None if test.fullmatch(text) else fault.replace("%s", text)
-
-    return verify
 
 
 def _ip(version: int | None, fault: str) -> Verify:
@@ -103,7 +94,11 @@ def _mac_prefix(text: str) -> str | None:
 
 
 def _userid(text: str) -> str | None:
-    good = re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text) and len(text) <= 64
+    if len(text) < 3:
+        return f"user name '{text}' is too short"
+    if len(text) > 64:
+        return f"user name '{text}' is too long ({len(text)} > 64)"
+    good = re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text)
     return None if good else f"value '{text}' does not look like a valid user name"
 
 
@@ -132,23 +127,8 @@ def _startup(text: str) -> str | None:
     return None if good else "unable to parse startup options"
 
 
-def _prune(text: str) -> str | None:
-    given, fault = parse_properties({}, text)
-    if fault is not None:
-        return fault
-    if given.get("keep-all") == "1" and len(given) > 1:
-        return "keep-all cannot be set together with other options."
-    return None
-
-
 def _urlencoded(text: str) -> str | None:
     return None if re.fullmatch(r"[-%a-zA-Z0-9_.!~*'()]*", text) else f"invalid urlencoded string: {text}"
-
-
-def _storage_id(text: str) -> str | None:
-    if len(text) < 2:
-        return f"storage ID '{text}' cannot be shorter than 2 characters"
-    return None if re.fullmatch(_STORAGE_ID, text) else f"storage ID '{text}' contains illegal characters"
 
 
 def _vlans(text: str) -> str | None:
@@ -164,39 +144,32 @@ def _vlans(text: str) -> str | None:
 
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DNS = rf"(?:{_LABEL}\.)*{_LABEL}"
-_STORAGE_ID = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
-_VOLUME_ID = rf"{_STORAGE_ID}:.+"
 
 VERIFY: dict[str, Verify] = {
-    "pve-node": _like(_NAME, "value does not look like a valid node name"),
-    "pve-vmid": _like(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
-    "pve-configid": _like(_CONFIG_ID.pattern, "invalid configuration ID '%s'"),
-    "pve-storage-id": _storage_id,
-    "pve-storage-path": _like(r"/[^\n]*[^/\n]|/", "value does not look like a valid absolute path"),
+    **SPECIAL,
+    "pve-node": like(_NAME, "value does not look like a valid node name"),
+    "pve-vmid": like(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
+    "pve-configid": like(_CONFIG_ID.pattern, "invalid configuration ID '%s'"),
+    "pve-storage-path": like(r"/[^\n]*[^/\n]|/", "value does not look like a valid absolute path"),
     "pve-storage-content": _content,
-    "pve-storage-server": _like(
-        rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid server name or IP address"
-    ),
-    "pve-volume-id": _like(_VOLUME_ID, "unable to parse volume ID '%s'\n"),
+    "pve-storage-server": like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid server name or IP address"),
     "pve-userid": _userid,
-    "pve-groupid": _like(r"[A-Za-z0-9.\-_]+", "group name '%s' contains invalid characters"),
-    "pve-roleid": _like(r"[A-Za-z0-9.\-_]+", "role name '%s' contains invalid characters"),
-    "pve-realm": _like(r"[A-Za-z][A-Za-z0-9.\-_]+", "value does not look like a valid realm"),
-    "pve-tokenid": _like(
+    "pve-groupid": like(r"[A-Za-z0-9.\-_]+", "group name '%s' contains invalid characters"),
+    "pve-roleid": like(r"[A-Za-z0-9.\-_]+", "role name '%s' contains invalid characters"),
+    "pve-realm": like(r"[A-Za-z][A-Za-z0-9.\-_]+", "value does not look like a valid realm"),
+    "pve-tokenid": like(
         r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+", "value '%s' does not look like a valid token ID"
     ),
     "pve-priv": _privilege,
     "pve-poolid": _pool,
-    "pve-iface": _like(r"[a-zA-Z][a-zA-Z0-9_]{1,20}([:.]\d+)?", "invalid network interface name '%s'"),
-    "pve-bridge-id": _like(r"[-_.\w]+", "invalid bridge ID '%s'"),
-    "pve-tag": _like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
+    "pve-iface": like(r"[a-zA-Z][a-zA-Z0-9_]{1,20}([:.]\d+)?", "invalid network interface name '%s'"),
+    "pve-tag": like(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*", "invalid characters in tag"),
     "pve-startup-order": _startup,
-    "prune-backups": _prune,
-    "pve-ha-resource-id": _like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
-    "pve-ha-resource-or-vm-id": _like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
-    "pve-ha-node": _like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha group node"),
-    "pve-replication-job-id": _like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
-    "pve-sdn-zone-id": _like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
+    "pve-ha-resource-id": like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
+    "pve-ha-resource-or-vm-id": like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
+    "pve-ha-node": like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha node"),
+    "pve-replication-job-id": like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
+    "pve-sdn-zone-id": like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
     "pve-calendar-event": _calendar_event,
     "pve-fw-dport-spec": ports_fault,
     "pve-fw-sport-spec": lambda text: ports_fault(text, icmp=False),
@@ -204,16 +177,15 @@ VERIFY: dict[str, Verify] = {
     "pve-fw-protocol-spec": protocol_fault,
     "pve-fw-icmp-type-spec": icmp_fault,
     "pve-vlan-id-or-range": _vlans,
-    "pve-storage-vgname": _like(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*[a-zA-Z0-9]", "lvm name '%s' contains illegal characters"),
-    "pve-storage-options": _like(r"[^\s,=]+(=[^\s,]*)?(,[^\s,=]+(=[^\s,]*)?)*", "invalid options '%s'"),
-    "pve-task-status-type": _like(r"(?i:ok|error|warning|unknown)", "invalid status '%s'"),
-    "ldap-simple-attr": _like(r"[a-zA-Z0-9]+", "value '%s' does not look like a simple ldap attribute name"),
-    "email-or-username": _like(
+    "pve-storage-vgname": like(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*[a-zA-Z0-9]", "lvm name '%s' contains illegal characters"),
+    "pve-storage-options": like(r"[^\s,=]+(=[^\s,]*)?(,[^\s,=]+(=[^\s,]*)?)*", "invalid options '%s'"),
+    "pve-task-status-type": like(r"(?i:ok|error|warning|unknown)", "invalid status '%s'"),
+    "ldap-simple-attr": like(r"[a-zA-Z0-9]+", "value '%s' does not look like a simple ldap attribute name"),
+    "email-or-username": like(
         rf"{_EMAIL.pattern}|[\w+~-]+(\.[\w+~-]+)*", "value does not look like a valid email address or user name"
     ),
-    "pve-vm-cpu-conf": verify_cpu,
-    "dns-name": _like(_DNS, "value does not look like a valid DNS name"),
-    "address": _like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address: %s"),
+    "dns-name": like(_DNS, "value does not look like a valid DNS name"),
+    "address": like(rf"{_DNS}|[0-9a-fA-F.:]+", "value does not look like a valid address: %s"),
     "ip": _ip(None, "value does not look like a valid IP address"),
     "ipv4": _ip(4, "value does not look like a valid IPv4 address"),
     "ipv6": _ip(6, "value does not look like a valid IPv6 address"),
@@ -228,9 +200,9 @@ VERIFY: dict[str, Verify] = {
     "pve-ipv6-config": _ip_config(6, ("auto", "dhcp", "manual")),
     "mac-addr": _mac,
     "mac-prefix": _mac_prefix,
-    "email": _like(_EMAIL.pattern, "value does not look like a valid email address"),
+    "email": like(_EMAIL.pattern, "value does not look like a valid email address"),
     "urlencoded": _urlencoded,
-    "disk-size": _like(r"\d+(\.\d+)?[KMGT]?", "value does not look like a valid disk size: %s"),
+    "disk-size": like(r"\d+(\.\d+)?[KMGT]?", "value does not look like a valid disk size: %s"),
 }
 
 
@@ -246,7 +218,7 @@ def verify(name: str, text: str) -> str | None:
         faults = (verify(name.removesuffix("-list"), part) for part in split_list(text))
         return next((fault for fault in faults if fault), None)
     if name.endswith("-opt"):
-        return None if text == "" else verify(name.removesuffix("-opt"), text)
+        return None if text in ("", "0") else verify(name.removesuffix("-opt"), text)
     return None
 
 
@@ -270,23 +242,24 @@ def parse_properties(fields: Mapping[str, Mapping[str, Any]], text: str) -> tupl
         if not part.strip():
             continue
         key, equals, value = part.partition("=")
-        key = key.strip()
         if not equals:
             if default is None:
                 return found, "value without key, but schema does not define a default key"
             key, value = default, part
-        elif not key or not value:
+        elif not key or not value or value.startswith("\n"):
             return found, "missing key in comma-separated list property"
+        if key in found:
+            return found, f"duplicate key in comma-separated list property: {key}"
         field = fields.get(key, {})
         if "alias" in field:
             kind = field.get("keyAlias")
             if kind:
                 if kind in found:
-                    return found, f"duplicate key in comma-separated list property: {kind}"
+                    return found, f"key alias '{kind}' is already defined"
                 found[kind] = key
             key = str(field["alias"])
-        if key in found:
-            return found, f"duplicate key in comma-separated list property: {key}"
+            if key in found:
+                return found, f"key '{key}' is already defined (via alias)"
         found[key] = _TRUTHS.get(value.lower(), value) if fields.get(key, {}).get("type") == "boolean" else value
     return found, None
 

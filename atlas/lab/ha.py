@@ -124,10 +124,6 @@ def create_rule(call: Call) -> None:
     """Make a rule."""
     table, params = call.lab.section("ha/rules"), call.params
     name, kind = params["rule"], params["type"]
-    for key in {"node-affinity": ("nodes",), "resource-affinity": ("affinity",)}[kind]:
-        if key not in params:
-            text = "property is missing and it is not optional"
-            raise PVEError(400, errors={f"oneOf[{kind}].{key}": text})
     if name in table:
         raise PVEError(500, f"create ha rule failed: HA rule '{name}' already defined")
     if kind == "resource-affinity" and len(split_list(params["resources"])) < 2:
@@ -150,7 +146,7 @@ def update_rule(call: Call) -> None:
     """Change a rule."""
     table, name = call.lab.section("ha/rules"), call.params["rule"]
     if name not in table:
-        raise PVEError(500, f"update ha rules failed: no such ha rule '{name}'")
+        raise PVEError(500, f"update HA rules failed: HA rule '{name}' does not exist")
     check_digest(call.params, table_digest(table))
     change(table[name].data, call.params, "rule")
 

@@ -8,13 +8,14 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from atlas.lab import body
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
-from atlas.lab.call import HANDLERS, Call, Forbidden, NotAuthenticated, PVEError, Severed
+from atlas.lab.call import HANDLERS, Call, Forbidden, NoSuchMethod, NotAuthenticated, PVEError, Severed
 from atlas.lab.check import check_call
 from atlas.lab.history import History
 from atlas.lab.table import Method, Table, load
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 FAILED_LOGIN_SECONDS = 3  # PVE lets a failed login wait that long
+_CONFLICT = "duplicate parameter (already defined in URI) with conflicting values!"
 _FORMATS = re.compile(r"/api2/(json|extjs)(/.*|$)")
 _HEADERS = {"Cache-Control": "max-age=0", "Pragma": "no-cache", "Server": "pve-api-daemon/3.0"}
 
@@ -85,12 +87,14 @@ class Door:
         method = self.table.method(request.method, route[0]) if route else None
         open_to_all = method is not None and (method.permissions or {}).get("user") == "world"
         user = noted["user"] = "" if open_to_all else self._user(request)
+        plain = unquote(path, errors="replace")
         if route is None or method is None:
-            raise PVEError(501, f"Method '{request.method} {path}' not implemented")
-        if not method.allow_token and "!" in user:
+            raise NoSuchMethod(request.method, plain)
+        token = "!" in user or request.headers.get("Authorization", "").startswith("PVEAPIToken")
+        if not method.allow_token and token:
             # PVE's own text, its missing bracket included
             raise PVEError(
-                403, f"Permission check failed (URI '{path}' not available with API token, need proper ticket.\n)"
+                403, f"Permission check failed (URI '{plain}' not available with API token, need proper ticket.\n)"
             )
         params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
         try:
@@ -121,12 +125,18 @@ class Door:
     def _call(
         self, request: web.BaseRequest, method: Method, places: dict[str, str], params: dict[str, Any], user: str
     ) -> Call:
+        for name in sorted(places.keys() & params.keys()):
+            if params[name] != places[name]:
+                raise PVEError(400, errors={name: _CONFLICT})
         given = {**params, **places}
         # PVE's own node is known by a second name.
         if given.get("node") == "localhost" and method.proxied:
             given["node"] = self.lab.local_node
         self.lab.rights.check(method.permissions, user, given)
-        if method.proxied and "node" in places and not self.lab.online(self.lab.node(str(given["node"])).name):
+        carrier = given.get("node" if method.proxied else "check-node")
+        if method.proxied and carrier is None:
+            raise PVEError(400, errors={"node": "proxyto parameter does not exist"})
+        if carrier is not None and not self.lab.online(self.lab.node(str(carrier)).name):
             raise PVEError(595, "No route to host")
         typed = check_call(method, given, places)
         peer = request.remote or "127.0.0.1"
@@ -191,7 +201,8 @@ def _failure(error: PVEError, form: str) -> web.Response:
         refused.headers.popall("Content-Type", None)
         refused.force_close()
         return refused
-    message = error.message if error.message.endswith("\n") else error.message + "\n"
+    ended = error.message.endswith("\n") or isinstance(error, NoSuchMethod)
+    message = error.message if ended else error.message + "\n"
     content: dict[str, Any] = {"data": None, "message": message}
     if error.errors is not None:
         content["errors"] = error.errors

@@ -242,12 +242,10 @@ class Rights:
         privileges, *options = rest
         extra = dict(zip(options[::2], options[1::2], strict=True))
         mode = extra.get("groups_param")
-        userid = str(params.get("userid", ""))
+        userid = str(params.get("userid") or "")
         existing = mode != "create"
-        if existing and userid not in self._lab.users:
-            if quiet:
-                return False
-            raise PVEError(500, f"no such user ('{userid}')")
+        if existing and not self._user_exists(userid, quiet=quiet):
+            return False
         if self.holds(user, "/access/groups", privileges, any=True):
             return True
         groups = self.groups_with(user, privileges)
@@ -263,11 +261,16 @@ class Rights:
             return _refuse(quiet, "")
         return True
 
+    def _user_exists(self, userid: str, *, quiet: bool) -> bool:
+        if not quiet and username(userid) not in self._lab.users:
+            raise PVEError(500, f"no such user ('{userid}')")
+        return userid in self._lab.users
+
     def _user_param(self, what: str, user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
-        userid = str(params.get("userid", ""))
+        userid = username(str(params.get("userid") or ""))
         if what == "self":
-            return user == userid or _refuse(quiet, "")
-        realm = username(userid).rpartition("@")[2]
+            return (self._user_exists(userid, quiet=quiet) and user == userid) or _refuse(quiet, "")
+        realm = userid.rpartition("@")[2]
         self.need(user, f"/access/realm/{realm}", [what])  # PVE refuses here even as one of several ways
         return True
 
@@ -303,6 +306,8 @@ def username(text: str) -> str:
     """Return a user name that has the form of one, or raise 500 as PVE does before any permission is looked at."""
     if len(text) < 3:
         raise PVEError(500, f"user name '{text}' is too short")
+    if len(text) > 64:
+        raise PVEError(500, f"user name '{text}' is too long ({len(text)} > 64)")
     if not re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text):
         raise PVEError(500, f"value '{text}' does not look like a valid user name")
     return text

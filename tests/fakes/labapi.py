@@ -40,12 +40,17 @@ class Api:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
             upload = Upload(params["filename"], kept, len(content))
+        given = {name.replace("_", "-") if name.startswith("destroy") else name: v for name, v in params.items()}
+        given = {k: v if isinstance(v, list) else str(v) for k, v in given.items()}
+        return await self.send(method, path, given, upload)
+
+    async def send(self, method: str, path: str, given: dict[str, Any], upload: Upload | None = None) -> Any:
+        """Make a call with parameters as a body holds them: texts, lists and objects."""
         route = load().route(path)
         assert route is not None, path
         entry = load().method(method, route[0])
         assert entry is not None, path
-        given = {name.replace("_", "-") if name.startswith("destroy") else name: v for name, v in params.items()}
-        raw = {**{k: v if isinstance(v, list) else str(v) for k, v in given.items()}, **route[1]}
+        raw = {**given, **route[1]}
         self.lab.rights.check(entry.permissions, self.user, raw)
         typed = check_call(entry, raw, route[1])
         call = Call(self.lab, method, route[0], typed, self.user, raw=raw, upload=upload)

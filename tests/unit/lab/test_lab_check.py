@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas.lab.call import PVEError
-from atlas.lab.check import check, schema_of
+from atlas.lab.check import check, check_call, schema_of
 from atlas.lab.formats import MISSING, UNDEFINED, parse_properties, split_list
 from atlas.lab.table import load
 
@@ -24,7 +24,7 @@ def parameters(verb: str, path: str) -> dict[str, Any]:
 CREATE = parameters("POST", "/nodes/{node}/qemu")
 RESIZE = parameters("PUT", "/nodes/{node}/qemu/{vmid}/resize")
 BAD, NEEDED = "invalid format - format error", "missing property required by"
-TWICE = "duplicate key in comma-separated list property"
+TAKEN = "key alias 'model' is already defined"
 BASE = {"node": "pve1", "vmid": "100"}
 
 
@@ -49,6 +49,25 @@ def test_values_get_their_types() -> None:
     }
 
 
+def test_a_name_without_a_value_is_as_if_it_were_not_there_unless_nobody_knows_it() -> None:
+    assert "onboot" not in check(CREATE, {**BASE, "onboot": None})
+    assert faults({"colour": None}) == {"colour": UNDEFINED}
+
+
+def test_a_fault_in_a_types_own_part_names_the_type() -> None:
+    method = load().method("POST", "/cluster/ha/rules")
+    assert method is not None
+    given = {"rule": "r1", "type": "node-affinity", "affinity": "positive", "strict": "5"}
+    with pytest.raises(PVEError) as caught:
+        check_call(method, given, {})
+    assert caught.value.errors == {
+        "affinity": UNDEFINED,
+        "oneOf[node-affinity].nodes": MISSING,
+        "oneOf[node-affinity].resources": MISSING,
+        "oneOf[node-affinity].strict": "type check ('boolean') failed - got '5'",
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -61,8 +80,12 @@ def test_values_get_their_types() -> None:
         ({"net32": "virtio"}, {"net32": UNDEFINED}),
         ({"net0": "virtio,tag=5000"}, {"net0": f"{BAD}\nnet0.tag: value must have a maximum value of 4094"}),
         ({"net0": "bridge=vmbr0"}, {"net0": f"{BAD}\nnet0.model: {MISSING}"}),
-        ({"net0": "virtio,e1000=BC:24:11:00:00:01"}, {"net0": f"invalid format - {TWICE}: model"}),
+        ({"net0": "virtio,e1000=BC:24:11:00:00:01"}, {"net0": f"invalid format - {TAKEN}"}),
         ({"ipconfig0": "gw=10.0.0.1"}, {"ipconfig0": f"{BAD}\nipconfig0.ip: {NEEDED} 'ipconfig0.gw'"}),
+        ({"cpu": "custom-x"}, {"cpu": "invalid format - Custom cputype 'x' not found"}),
+        ({"cdrom": "x"}, {"cdrom": f"{BAD}\ncdrom.file: invalid format - unable to parse volume ID 'x'"}),
+        ({"net0": "virtio,tag=\n"}, {"net0": "invalid format - missing key in comma-separated list property"}),
+        ({"hostpci0": "x"}, {"hostpci0": f"{BAD}\nhostpci0.host: value does not match the regex pattern"}),
         ({"cores": "0", "sockets": "0"}, dict.fromkeys(("cores", "sockets"), "value must have a minimum value of 1")),
         ({"vmid": "99"}, {"vmid": "invalid format - value does not look like a valid VM ID"}),
     ],

@@ -74,3 +74,23 @@ def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(Unreadable) as caught:
         from_json(text)
     assert caught.value.status == 500
+
+
+@pytest.mark.parametrize("path", ["/pools/a%20b", "/access/users/a%2Fb/token/c", "/nodes/n/qemu/1%2F2/config"])
+def test_a_path_is_decoded_before_it_is_taken_apart(path: str) -> None:
+    assert load().route(path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a=1&b=%2B+", {"a": "1", "b": "+ "}),
+        ("a=b=c", {"a": "b"}),
+        ("boot=order%3Dscsi0;net0", {"boot": "order=scsi0", "net0": None}),
+        ("a=&b", {"a": "", "b": None}),
+        ("a=1&a=2&a=3", {"a": ["1", "2", "3"]}),
+        ("", {}),
+    ],
+)
+def test_forms_are_taken_apart_as_pve_does(text: str, values: dict[str, object]) -> None:
+    assert from_query(text) == values

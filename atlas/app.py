@@ -13,9 +13,10 @@ from atlas.phases import Phase
 from atlas.settings import EngineChoice, Profile, Settings, load
 
 if TYPE_CHECKING:
+    from atlas.configs.catalogue import Cloud
     from atlas.conversations.session import Conversation
     from atlas.language.known import Known
-    from atlas.ports import Engine, Session, Store
+    from atlas.ports import Engine, Session, Store, Templates
     from atlas.proxmox.client import Client
     from atlas.proxmox.facts import PveCluster
     from atlas.runs.site import Site
@@ -131,6 +132,18 @@ class App:
         """Return the API of a cluster, for what only reads."""
         self.site(name)
         return self._clients[name]
+
+    def templates(self, name: str) -> Templates:
+        """Return what makes templates on a cluster."""
+        from atlas.proxmox.templates import PveTemplates
+
+        return PveTemplates(self.client(name))
+
+    def published(self, cloud: Cloud) -> str:
+        """Return the checksum that an image's vendor publishes today."""
+        from atlas.reach.published import published
+
+        return published(cloud.sums, cloud.url, cloud.algorithm)
 
     def permissions(self, name: str) -> dict[str, list[str]]:
         """Return what the token of a cluster may do, by path."""

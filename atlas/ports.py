@@ -14,6 +14,7 @@ from atlas.phases import Phase
 from atlas.plan import Change, Plan
 from atlas.spec import Check
 from atlas.state import Attributes, Lease, State
+from atlas.templates import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,58 @@ class Run:
     started: float
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateRecord:
+    """A template that ATLAS makes or made, and what a probe proved of it.
+
+    Args:
+        marker: Stands in its notes beside the stamp, from before it was made.
+        uuid: Its recorded identity; None until it was made.
+        source: Where its image came from.
+        file: What the image is called on the library while it is imported.
+        checksum: Of the image, `sha512:…`.
+        by: Who approved its making.
+        proof: `{agent, cloud_init, evidence, ts}`; None until it was probed.
+    """
+
+    cluster: str
+    image: str
+    vmid: int
+    node: str
+    storage: str
+    library: str
+    marker: str
+    source: str
+    file: str
+    checksum: str
+    by: str
+    ts: float
+    uuid: str | None = None
+    proof: Mapping[str, Any] | None = None
+
+
+class Templates(Protocol):
+    """Making templates from cloud images; every call may be made again."""
+
+    def settle(self, record: TemplateRecord, emit: Emitter) -> bool:
+        """Wait for tasks of ours that may still make this template; return whether there were any."""
+
+    def fetch(self, order: Order, emit: Emitter) -> None:
+        """Have the image on the order's library, its checksum verified by the node."""
+
+    def create(self, order: Order, notes: str, emit: Emitter) -> bool:
+        """Make the VM with the image as its disk; False where somebody has the VMID."""
+
+    def convert(self, node: str, vmid: int, emit: Emitter) -> None:
+        """Make the VM a template."""
+
+    def discard(self, node: str, volid: str, emit: Emitter) -> str | None:
+        """Delete an image that was imported; return why it could not be, or None."""
+
+    def host_name(self, vmid: int) -> str | None:
+        """Return what a running guest calls itself, None while its agent does not say."""
+
+
 class Store(Protocol):
     """Everything that survives. Every write is durable when the call returns."""
 
@@ -325,6 +378,15 @@ class Store(Protocol):
 
     def applied(self, cluster: str, stack: str) -> Mapping[str, Attributes]:
         """Return what ATLAS last set, by guest."""
+
+    def templates(self, cluster: str) -> Sequence[TemplateRecord]:
+        """Return the templates of a cluster that ATLAS makes or made, by image."""
+
+    def save_template(self, record: TemplateRecord) -> None:
+        """Store a template, in place of what was stored of its image on its cluster."""
+
+    def forget_template(self, cluster: str, image: str) -> None:
+        """Forget a template that is not there."""
 
     def rename(self, cluster: str, stack: str, renames: Mapping[str, tuple[str, int]]) -> None:
         """Give leases and applied attributes of former keys their new (group, index)."""

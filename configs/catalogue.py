@@ -17,6 +17,15 @@ from atlas.units import parse_size
 
 
 @dataclass(frozen=True, slots=True)
+class Cloud:
+    """A vendor's cloud image, and the vendor's own file of checksums."""
+
+    url: str
+    sums: str
+    algorithm: Literal["sha256", "sha512"]
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """What guests are made from, by the name that specs use.
 
@@ -38,7 +47,7 @@ class Image:
     templates: tuple[str, ...]
     user: str
     disk: int
-    cloud_image: str
+    cloud: Cloud
     archive: str
     default: bool = False
 
@@ -106,7 +115,9 @@ def images() -> Mapping[str, Image]:
 
 def _image(name: str, entry: Mapping[str, Any]) -> Image:
     lists = {field: tuple(entry[field]) for field in ("aliases", "templates")}
-    return Image(**{**entry, **lists, "name": name, "disk": parse_size(entry["disk"])})
+    return Image(
+        **{**entry, **lists, "name": name, "disk": parse_size(entry["disk"]), "cloud": Cloud(**entry["cloud"])}
+    )
 
 
 @cache

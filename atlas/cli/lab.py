@@ -31,6 +31,7 @@ def start(
     guests: Guests = "simulated",
     latency: Latency = "realistic",
     faults: Annotated[Path | None, typer.Option("--faults", help="A file of faults, active from the start.")] = None,
+    bare: Annotated[bool, typer.Option("--bare", help="A new lab without templates.")] = False,
     name: Name = "lab",
     folder: Folder = None,
     json: Json = False,
@@ -45,7 +46,9 @@ def start(
         control = _control()
         where = folder or control.default_directory()
         status = lab_fault.problems(
-            lambda: translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults)
+            lambda: translated(
+                control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults, bare=bare
+            )
         )
         if (len(status["nodes"]), status["guests"]) != (nodes, guests):
             text = f"the lab that lies here has {len(status['nodes'])} nodes and {status['guests']} guests"

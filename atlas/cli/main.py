@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from atlas import __version__
-from atlas.cli import chat, doctor, init, lab, run, show, spec, twin
+from atlas.cli import chat, doctor, images, init, lab, run, show, spec, twin
 from atlas.errors import ExitCode
 
 _ORDER = _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
@@ -56,6 +56,7 @@ app.command(rich_help_panel=_RUNS)(run.destroy)
 app.command(rich_help_panel=_RUNS)(run.verify)
 app.add_typer(show.stacks, name="stacks", rich_help_panel=_LOOK)
 app.add_typer(show.guests, name="guests", rich_help_panel=_LOOK)
+app.add_typer(images.images, name="images", rich_help_panel=_LOOK)
 lab.lab.command()(twin.seed)
 lab.lab.command()(twin.export)
 app.add_typer(lab.lab, name="lab", rich_help_panel=_AROUND)

@@ -23,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", choices=list(PROFILES), default="realistic", help="how long tasks take")
     parser.add_argument("--memory", type=int, metavar="MIB", help="of all real guests (default: half of what is free)")
     parser.add_argument("--inventory", type=Path, metavar="FILE", help="rebuild a new lab from a cluster's inventory")
+    parser.add_argument("--bare", action="store_true", help="a new lab without templates")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--faults", type=Path, default=None, metavar="FILE", help="faults from the start, as YAML")
     parser.add_argument("--dir", type=Path, default=None, help="the lab's directory")
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = _parser().parse_args(arguments)
     directory: Path = given.dir or control.default_directory()
-    names = ("nodes", "guests", "latency", "port", "memory", "faults", "inventory")
+    names = ("nodes", "guests", "latency", "port", "memory", "faults", "inventory", "bare")
     options = {name: getattr(given, name) for name in names}
     try:
         if given.command == "serve":

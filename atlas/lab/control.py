@@ -68,6 +68,7 @@ def start(
     memory: int | None = None,
     faults: Path | None = None,
     inventory: Path | None = None,
+    bare: bool = False,
 ) -> dict[str, Any]:
     """Start a lab in its own process, and return its status once it answers.
 
@@ -80,6 +81,7 @@ def start(
         memory: MiB for all real guests together; None takes half of what is free.
         faults: a file of faults that are active from the first call on.
         inventory: what a new lab is rebuilt from; no lab may be there yet.
+        bare: whether a new lab has no templates.
 
     Raises:
         BadFaults: that file cannot be read; nothing was started.
@@ -103,6 +105,7 @@ def start(
     command += ["--memory", str(memory)] if memory else []
     command += ["--faults", str(faults.resolve())] if faults else []
     command += ["--inventory", str(inventory.resolve())] if inventory else []
+    command += ["--bare"] if bare else []
     with (directory / "lab.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     end = time.monotonic() + START_SECONDS

@@ -52,12 +52,13 @@ TEMPLATES = (
 ARCHIVE = "shared-nfs:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
 
 
-async def fill(lab: Lab, nodes: int = 3) -> dict[str, str]:
+async def fill(lab: Lab, nodes: int = 3, *, bare: bool = False) -> dict[str, str]:
     """Fill an empty lab.
 
     Args:
         lab: The lab.
         nodes: How many nodes.
+        bare: Without templates, as a cluster is when it is new.
 
     Returns:
         The secrets made for it: the tokens by their id, and root's password under `root@pam`.
@@ -68,11 +69,12 @@ async def fill(lab: Lab, nodes: int = 3) -> dict[str, str]:
         )
     _storages(lab)
     for vmid, name, image, number, storage in TEMPLATES:
-        if number <= nodes:
+        if number <= nodes and not bare:
             await _template(lab, vmid, name, image, f"pve{number}", storage)
-    lab.volumes[ARCHIVE] = Volume(
-        ARCHIVE, "shared-nfs", "vztmpl", "tzst", 126_000_000, used=126_000_000, ctime=lab.clock.now()
-    )
+    if not bare:
+        lab.volumes[ARCHIVE] = Volume(
+            ARCHIVE, "shared-nfs", "vztmpl", "tzst", 126_000_000, used=126_000_000, ctime=lab.clock.now()
+        )
     return _access(lab)
 
 

@@ -207,6 +207,7 @@ async def serve(
     memory: int | None = None,
     faults: Path | None = None,
     inventory: Path | None = None,
+    bare: bool = False,
 ) -> Server:
     """Start a lab in this process and loop.
 
@@ -220,6 +221,7 @@ async def serve(
         memory: MiB for all real guests together; None takes half of what is free.
         faults: A file of faults that are active from the first call on.
         inventory: The inventory that a new lab is rebuilt from instead of its own world.
+        bare: Whether a new lab has no templates.
 
     Raises:
         InventoryError: That file is none.
@@ -245,7 +247,7 @@ async def serve(
     lab = Lab(carrier, clock, directory)
     file = directory / SECRETS_FILE
     if not lab.nodes:
-        made = await fill(lab, nodes) if inventory is None else await _rebuilt(lab, inventory)
+        made = await fill(lab, nodes, bare=bare) if inventory is None else await _rebuilt(lab, inventory)
         file.touch(mode=0o600)
         file.write_text(json.dumps(made), encoding="utf-8")
     settle(lab)

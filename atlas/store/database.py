@@ -55,6 +55,10 @@ MIGRATIONS = (
     CREATE TABLE stacks (
         cluster TEXT NOT NULL, stack TEXT NOT NULL, engine TEXT, spec TEXT NOT NULL, PRIMARY KEY (cluster, stack));
     """,
+    """
+    CREATE TABLE templates (
+        cluster TEXT NOT NULL, image TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (cluster, image));
+    """,
 )
 """One entry for each version of the schema; entries are never changed once released."""
 

@@ -15,7 +15,7 @@ from atlas import phases
 from atlas.errors import NotFound, SessionCorrupt, StateError
 from atlas.phases import Phase
 from atlas.plan import Plan
-from atlas.ports import Approval, Journal, Message, Run, Session
+from atlas.ports import Approval, Journal, Message, Run, Session, TemplateRecord
 from atlas.state import Attributes, Lease
 from atlas.store import leases
 from atlas.store.database import Database, insert
@@ -224,6 +224,23 @@ class SqliteStore:
         """Return what ATLAS last set, by guest."""
         with self._database.reading() as tables:
             return leases.applied(tables, cluster, stack)
+
+    def templates(self, cluster: str) -> Sequence[TemplateRecord]:
+        """Return the templates of a cluster that ATLAS makes or made, by image."""
+        with self._database.reading() as tables:
+            rows = list(tables.table("templates").rows_where("cluster = ?", [cluster], order_by="image"))
+        return [TemplateRecord(**_json(row["data"], f"template {row['image']}")) for row in rows]
+
+    def save_template(self, record: TemplateRecord) -> None:
+        """Store a template, in place of what was stored of its image on its cluster."""
+        row = {"cluster": record.cluster, "image": record.image, "data": json.dumps(asdict(record))}
+        with self._database.transaction() as tables:
+            tables.table("templates").upsert(row, pk=("cluster", "image"))
+
+    def forget_template(self, cluster: str, image: str) -> None:
+        """Forget a template that is not there."""
+        with self._database.transaction() as tables:
+            tables.table("templates").delete_where("cluster = ? AND image = ?", [cluster, image])
 
     def rename(self, cluster: str, stack: str, renames: Mapping[str, tuple[str, int]]) -> None:
         """Give leases and applied attributes of former keys their new (group, index)."""

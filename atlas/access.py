@@ -47,6 +47,13 @@ NEEDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 """Privileges by engine and path."""
 
 
+IMAGES: Mapping[str, frozenset[str]] = {
+    "/storage": frozenset({"Datastore.AllocateTemplate"}),
+    "/nodes": frozenset({"Sys.AccessNetwork"}),
+}
+"""What `atlas images add` needs beside them: to upload an image, and to let a node fetch one."""
+
+
 _BEFORE = {9: {"VM.GuestAgent.Audit": "VM.Monitor"}}
 """By the major version that brought it: a privilege, and which one gave the same before. Source: PVE 9.0's notes."""
 
@@ -90,11 +97,19 @@ def _effective(held: Mapping[str, Iterable[str]], path: str) -> set[str]:
 
 def commands(engine: str, version: str = "") -> list[str]:
     """Return the `pveum` commands, for root on a node of that version, that make the role, the user and the token."""
-    parts = needs(engine, version)
-    lines = [f"pveum user add {USER} --comment ATLAS"]
-    for path, names in parts.items():
-        name = f"{ROLE}{path.split('/')[1].capitalize()}"
-        lines.append(f'pveum role add {name} --privs "{",".join(sorted(names))}"')
-        lines.append(f"pveum acl modify {path} --users {USER} --roles {name}")
-    lines.append(f"pveum user token add {USER} {TOKEN} --privsep 0")
-    return lines
+    given = [line for path, names in needs(engine, version).items() for line in _role(path, names)]
+    token = f"pveum user token add {USER} {TOKEN} --privsep 0"
+    return [f"pveum user add {USER} --comment ATLAS", *given, token]
+
+
+def image_commands() -> list[str]:
+    """Return the commands that let the same user make templates from cloud images."""
+    return [line for path, names in IMAGES.items() for line in _role(path, names, "Images")]
+
+
+def _role(path: str, names: Iterable[str], kind: str = "") -> list[str]:
+    name = f"{ROLE}{kind}{path.split('/')[1].capitalize()}"
+    return [
+        f'pveum role add {name} --privs "{",".join(sorted(names))}"',
+        f"pveum acl modify {path} --users {USER} --roles {name}",
+    ]

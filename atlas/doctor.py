@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from atlas.access import NEEDS, commands, missing
+from atlas import proofs
+from atlas.access import NEEDS, commands, image_commands, missing
 from atlas.configs.catalogue import images
 from atlas.errors import AtlasError, AuthFailed, TerraformError
 from atlas.events import Emitter, EventType
@@ -103,7 +104,7 @@ def _token(app: App, site: Site, engine: str, version: str) -> Finding:
 
 
 def _sources(site: Site, state: State) -> Iterator[Finding]:
-    some = False
+    some, records = False, site.store.templates(site.profile.name)
     for image in images().values():
         template = find_image(state, image, site.profile.images)
         archive = find_archive(state, image)
@@ -121,9 +122,20 @@ def _sources(site: Site, state: State) -> Iterator[Finding]:
         if str(template.config.get("ciupgrade", "1")) != "0":
             lacks.append("packages are upgraded at first boot (ciupgrade is not 0)")
         hint = f"qm set {template.vmid} --agent 1 --ciupgrade 0"
-        yield f"image {image.name}", None if lacks else True, f"{what}{': ' if lacks else ''}{'; '.join(lacks)}", hint
+        proof = proofs.known(records, template)
+        ours = any(r.vmid == template.vmid and r.uuid == template.uuid for r in records)
+        if ours and not (proof and proof["agent"]):
+            hint = f"`atlas images add {image.name}` proves it; a role of ATLAS installs the agent on each guest"
+            lacks.append(proofs.words(proof))
+        well = [proofs.words(proof)] if proof and not lacks else []
+        yield (
+            f"image {image.name}",
+            None if lacks else True,
+            ": ".join([what, *filter(None, ["; ".join(lacks + well)])]),
+            hint,
+        )
     if not some:
-        hint = "make a template from a cloud image and name it after an image, such as debian-12"
+        hint = "`atlas images add debian-12` makes one from the vendor's cloud image, and proves it"
         yield "images", False, "no template on the cluster stands for an image of the catalogue", hint
 
 
@@ -143,3 +155,5 @@ def roles() -> Iterator[str]:
         yield f"# for the {engine} engine, as root on a node:"
         yield from commands(engine)
         yield ""
+    yield "# to make templates from cloud images by `atlas images add` as well:"
+    yield from image_commands()

@@ -118,11 +118,14 @@ def _look(label: str, values: Mapping[str, Any], secret: str, source: dict[str, 
 
 def tell_role(out: Output, engine: str, version: str) -> list[str]:
     """Print the commands that make a token with the least rights."""
-    from atlas.access import commands
+    from atlas.access import commands, image_commands
 
     lines = commands("terraform" if engine == "auto" else engine, version)
     out.print(f"what a token needs at least, on Proxmox VE {version}; as root on a node:")
     for line in lines:
+        out.print(f"  {line}")
+    out.print("and to make templates from cloud images by `atlas images add`:")
+    for line in image_commands():
         out.print(f"  {line}")
     return lines
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from atlas.configs.catalogue import defaults, find_image, images
-from atlas.diagnostics import Diagnostic, error, has_errors, warning
+from atlas.diagnostics import Diagnostic, error, has_errors
 from atlas.errors import SpecError
 from atlas.events import Emitter, EventType
 from atlas.instances import Instance, instances
-from atlas.leasing import Origin, Terms, choose
+from atlas.leasing import Terms, choose
 from atlas.ownership import stolen
 from atlas.placement import place
 from atlas.plan import Plan
 from atlas.ports import Work
+from atlas.proofs import words
+from atlas.runs.origins import origins_of, proofs_of, unproved
 from atlas.runs.site import Site
 from atlas.settings import Profile
-from atlas.sources import find_archive, find_template, known_templates, template_disk
-from atlas.sources import find_image as find_image_template
 from atlas.spec import GuestDefaults, Model, Stack
-from atlas.state import Lease, Observed, State
-from atlas.units import format_size
+from atlas.state import Lease, State
 from atlas.validate import validate
 
 
@@ -71,8 +70,10 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     name = stack.metadata.name
     before = site.store.leases(site.profile.name, name)
     state = site.cluster.look([x.vmid for x in before], neighbours=_needs_addresses(wanted, before))
-    origins, faults = _origins(wanted, state, site.profile.images)
+    origins, faults = origins_of(wanted, state, site.profile.images)
     found += faults
+    proved = proofs_of(site, state, origins.values())
+    found += unproved(wanted, origins, proved)
     old = {(x.group, x.index): x for x in before}
     # A spec may go on saying `renamed_from` long after; only a guest that still has its former name is renamed.
     renames = {key: place_ for key, place_ in _renames(stack, wanted).items() if place_ in old}
@@ -90,6 +91,8 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
             emit(EventType.DIAGNOSTIC, **diagnostic.as_data())
     if has_errors(found):
         raise SpecError(found)
+    for vmid, proof in proved.items():
+        emit(EventType.NOTE, text=f"template {state.guests[vmid].name} ({vmid}): {words(proof)}")
     unused = site.cluster.vmid_free if free else lambda _: True
     terms = Terms(
         stack=name,
@@ -222,76 +225,3 @@ def _key(group: str, index: int) -> str:
 def _renames(stack: Stack, wanted: Sequence[Instance]) -> dict[str, tuple[str, int]]:
     former = {g.name: g.renamed_from for g in stack.guests if g.renamed_from is not None}
     return {i.key: (str(former[i.group]), i.index) for i in wanted if i.group in former}
-
-
-def _origins(
-    wanted: Sequence[Instance], state: State, chosen: Mapping[str, int | str]
-) -> tuple[dict[str, Origin], list[Diagnostic]]:
-    """Find what every guest is made from; like guests are looked up once."""
-    origins: dict[str, Origin] = {}
-    found: list[Diagnostic] = []
-    by_path: dict[str, Origin | None] = {}
-    for instance in wanted:
-        if instance.path not in by_path:
-            origin, faults = _origin(instance, state, chosen)
-            by_path[instance.path] = origin
-            found += faults
-        known = by_path[instance.path]
-        if known is not None:
-            origins[instance.key] = known
-    return origins, found
-
-
-def _origin(
-    instance: Instance, state: State, chosen: Mapping[str, int | str]
-) -> tuple[Origin | None, list[Diagnostic]]:
-    guest, path = instance.guest, instance.path
-    image = find_image(guest.image) if guest.image else None
-    if guest.kind == "container":
-        if image is None:
-            return None, [error(f"{path}.image", "a container needs an image", hint="such as `image: debian-12`")]
-        archive = find_archive(state, image, None if guest.node == "auto" else guest.node)
-        if archive is None:
-            hint = f"download one that fits {image.archive}: `pveam update; pveam download local NAME`"
-            return None, [error(f"{path}.image", f"there is no container archive of {image.name}", hint=hint)]
-        node = next(a.node for a in state.archives if a.volid == archive)
-        return Origin(archive, node), []
-    template, faults = _template(instance, state, chosen)
-    if template is None:
-        return None, faults
-    found: list[Diagnostic] = []
-    least = template_disk(template)
-    if guest.disks[0].size < least:
-        text = f"the boot disk is {format_size(guest.disks[0].size)}, the template's own is {format_size(least)}"
-        where = f"{path}.disks[0].size"
-        found.append(error(where, text, detail="a disk cannot shrink", hint=f"ask for {format_size(least)} or more"))
-    if not template.attributes.get("agent"):
-        for i, network in enumerate(guest.networks):
-            if network.address == "dhcp":
-                text = f"the template {template.name} has no guest agent, so a dhcp address cannot be learnt"
-                hint = "use a static address or `auto`, or enable the agent in the template"
-                found.append(error(f"{path}.networks[{i}].address", text, hint=hint))
-    if template.config and "ciupgrade" in template.config and str(template.config["ciupgrade"]) == "1":
-        found.append(warning(path, f"the template {template.name} upgrades packages at first boot (ciupgrade)"))
-    return Origin(str(template.vmid), template.node), found
-
-
-def _template(
-    instance: Instance, state: State, chosen: Mapping[str, int | str]
-) -> tuple[Observed | None, list[Diagnostic]]:
-    guest, path = instance.guest, instance.path
-    hint = f"templates: {known_templates(state.templates())}"
-    if guest.template is not None:
-        template = find_template(state, guest.template)
-        return template, [] if template else [
-            error(f"{path}.template", f"there is no template {guest.template!r}", hint=hint)
-        ]
-    if guest.image is None:
-        return None, [error(f"{path}.image", "a guest needs an `image` or a `template`")]
-    image = find_image(guest.image)
-    if image is None:
-        return None, []  # said already: it is not in the catalogue
-    template = find_image_template(state, image, chosen)
-    hint = f"make a template named {image.name}, or name one under `images` in the profile; {hint}"
-    text = f"no template on the cluster stands for {image.name}"
-    return template, [] if template else [error(f"{path}.image", text, hint=hint)]

@@ -14,7 +14,7 @@ import pytest
 from atlas.errors import NotFound, SessionCorrupt, StateError
 from atlas.phases import Phase
 from atlas.plan import Plan
-from atlas.ports import Store
+from atlas.ports import Store, TemplateRecord
 from atlas.store import SqliteStore
 
 
@@ -224,3 +224,15 @@ def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="cannot write"):
         SqliteStore(tmp_path / "file" / "home")
+
+
+def test_a_template_is_kept_with_its_proof_and_forgotten(store: SqliteStore) -> None:
+    record = TemplateRecord("lab", "debian-12", 900, "n", "s", "l", "m", "url", "f", "sha256:ab", "me", 1.5)
+    store.save_template(record)
+    proved = replace(record, uuid="u", proof={"agent": True, "evidence": ["it answers"]})
+    store.save_template(proved)
+    store.save_template(replace(record, cluster="other"))
+    assert store.templates("lab") == [proved]
+    store.forget_template("lab", "debian-12")
+    assert store.templates("lab") == []
+    assert len(store.templates("other")) == 1

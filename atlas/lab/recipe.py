@@ -71,7 +71,9 @@ chroot "$1" systemctl mask {" ".join(_MASKED)}
 chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service
 rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/etc/ssh/ssh_host_*
 rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/etc/apt/apt.conf.d/99mmdebstrap
-# Reading the package lists takes most of a minute under emulation; those of the build are good for a day.
+# Fetching and reading the package lists takes most of a minute under emulation; those of the build are good for a
+# day, and how old they are is read off their folder.
+touch "$1"/var/lib/apt/lists
 chroot "$1" apt-cache -q gencaches
 # What keeps services from starting while packages are installed would keep them from it in the guest as well.
 rm -f "$1"/usr/sbin/policy-rc.d

@@ -22,19 +22,44 @@ _WORDS = {"qemu": "VM", "lxc": "CT"}
 _NEVER = ("lock", "parent", "snaptime", "vmstate")
 
 
-def _guests(call: Call) -> list[Guest]:
-    """Return the guests that a backup is of, in the order of their numbers."""
+def _check(params: Data) -> None:
+    for other in ("all", "exclude", "pool"):
+        if params.get(other) and params.get("vmid"):
+            raise PVEError(400, errors={other: "option conflicts with option 'vmid'"})
+    if not any(params.get(key) for key in ("all", "exclude", "pool", "stop", "vmid")):
+        raise PVEError(400, errors={"vmid": "property is missing"})
+
+
+def _vmids(call: Call) -> list[int]:
+    """Return the guests of this node that a backup is of; also those that are nowhere, which fails later."""
     params, lab = call.params, call.lab
     if params.get("vmid"):
-        return [lab.guest(vmid) for vmid in split_list(params["vmid"])]
-    if params.get("pool"):
+        chosen = set(split_list(params["vmid"]))
+    elif params.get("pool"):
         chosen = set(lab.pools[params["pool"]].vms) if params["pool"] in lab.pools else set()
     elif params.get("all") or params.get("exclude"):
         chosen = set(lab.guests) - set(split_list(params.get("exclude")))
     else:
-        raise PVEError(400, errors={"vmid": "property is missing and it is not optional"})
-    found = [guest for key, guest in lab.guests.items() if key in chosen and guest.node == params["node"]]
-    return sorted(found, key=lambda guest: guest.vmid)
+        chosen = set()
+    return sorted(int(key) for key in chosen if key not in lab.guests or lab.guests[key].node == params["node"])
+
+
+def _usable(call: Call, name: str) -> Storage:
+    """Return the storage that backups go to.
+
+    Raises:
+        PVEError: it cannot be used; what both looks at it found is told.
+    """
+    try:
+        storage = call.lab.storage(name, str(call.params["node"]))
+    except PVEError as error:
+        unknown = name not in call.lab.storages
+        more = f"\ncould not get storage information for '{name}': {error.message}" if unknown else ""
+        raise PVEError(500, f"could not activate storage '{name}': {error.message}{more}") from error
+    if "backup" not in storage.content:
+        wrong = f"can't use storage '{name}' for backups - wrong content type"
+        raise PVEError(500, f"could not get storage information for '{name}': {wrong}")
+    return storage
 
 
 def _disks(guest: Guest) -> list[tuple[str, str]]:
@@ -117,33 +142,47 @@ def _notes(call: Call, guest: Guest) -> str | None:
 
 @api("POST", "/nodes/{node}/vzdump")
 def vzdump(call: Call) -> object:
-    """Back guests up."""
+    """Back guests up; nothing is done, and no task started, where all that are named are on other nodes."""
     params, lab = call.params, call.lab
     storage_id = str(params.get("storage") or "local")
     if params.get("dumpdir"):
         raise PVEError(501, "backups to a directory are not modelled by this lab: name a storage")
-    storage = lab.storage(storage_id, str(params["node"]))
+    _check(params)
+    vmids = _vmids(call)
+    if params.get("stop"):
+        call.need(f"/nodes/{params['node']}", "Sys.Modify")
+    if not vmids and not params.get("all"):
+        return "OK"
     call.need(f"/storage/{storage_id}", "Datastore.AllocateSpace")
-    for vmid in split_list(params.get("vmid")):
-        call.need(f"/vms/{vmid}", "VM.Backup")
-    if "backup" not in storage.content:
-        raise PVEError(500, f"storage '{storage_id}' does not support backups")
-    guests = [g for g in _guests(call) if call.may(f"/vms/{g.vmid}", "VM.Backup") and g.node == params["node"]]
 
     async def work(task: Task) -> None:
-        task.log(f"INFO: starting new backup job: vzdump {' '.join(str(g.vmid) for g in guests)}")
-        lost = []
-        for guest in guests:
+        storage = _usable(call, storage_id)
+        task.log(f"INFO: starting new backup job: vzdump {' '.join(map(str, vmids))}")
+        failed = False
+        for vmid in _allowed(call, vmids):
             try:
-                await _back_up(call, task, guest, storage)
+                if str(vmid) not in lab.guests:
+                    raise PVEError(500, f"unable to find VM '{vmid}'")
+                await _back_up(call, task, lab.guest(vmid), storage)
             except PVEError as error:
-                lost.append(str(guest.vmid))
-                task.log(f"ERROR: Backup of VM {guest.vmid} failed - {error.message}")
-        if lost:
+                failed = True
+                task.log(f"ERROR: Backup of VM {vmid} failed - {error.message}")
+        task.log(f"INFO: Backup job finished {'with errors' if failed else 'successfully'}")
+        if failed:
             raise PVEError(500, "job errors")
-        task.log("INFO: Backup job finished successfully")
 
-    return call.task("vzdump", guests[0].vmid if len(guests) == 1 else "", work)
+    return call.task("vzdump", vmids[0] if len(vmids) == 1 else "", work)
+
+
+def _allowed(call: Call, vmids: list[int]) -> list[int]:
+    """Return the guests that the caller may back up: of `all` others are left out, else they are refused."""
+    found = []
+    for vmid in vmids:
+        if str(vmid) not in call.lab.guests or call.may(f"/vms/{vmid}", "VM.Backup"):
+            found.append(vmid)
+        elif not call.params.get("all"):  # an exception's text begins with its status
+            raise PVEError(500, f"403 Permission check failed (/vms/{vmid}, VM.Backup)")
+    return found
 
 
 @api("GET", "/nodes/{node}/vzdump/defaults")

@@ -1,9 +1,9 @@
-"""cluster/backup, cluster/mapping and cluster/replication: definitions of jobs and devices; none of them runs here."""
+"""cluster/backup and cluster/mapping: definitions of jobs and devices; none of the jobs runs by itself."""
 
 from __future__ import annotations
 
-import secrets
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +73,7 @@ def schedule_analyze(call: Call) -> list[dict[str, Any]]:
 def create_job(call: Call) -> None:
     """Make a backup job."""
     params, table = _scheduled(call.params, required=True), call.lab.section("backup")
-    name = params.get("id") or f"backup-{secrets.token_hex(4)}-{secrets.token_hex(2)}"
+    name = params.get("id") or str(uuid.uuid4())
     if name in table:
         raise PVEError(500, f"Job '{name}' already exists")
     chosen = [key for key in ("all", "vmid", "pool") if params.get(key)]
@@ -215,55 +215,3 @@ def _mapping(kind: str, word: str) -> None:
 
 for _kind, _word in (("dir", "directory"), ("pci", "hardware"), ("usb", "hardware")):
     _mapping(_kind, _word)
-
-
-@api("GET", "/cluster/replication")
-def replications(call: Call) -> list[dict[str, Any]]:
-    """List the replication jobs of guests that the caller may see."""
-    return [
-        {"id": name, **entry.data}
-        for name, entry in call.lab.section("replication").items()
-        if call.may(f"/vms/{entry.data['guest']}", "VM.Audit")
-    ]
-
-
-@api("POST", "/cluster/replication")
-def create_replication(call: Call) -> None:
-    """Make a replication job."""
-    name, lab = call.params["id"], call.lab
-    vmid, _, number = name.partition("-")
-    if vmid not in lab.guests:
-        raise PVEError(500, f"Guest '{vmid}' does not exist.")
-    if name in lab.section("replication"):
-        raise PVEError(500, f"replication job '{name}' already exists")
-    if lab.guests[vmid].node == call.params["target"]:
-        raise PVEError(500, f"Source '{call.params['target']}' and target are the same.")
-    data = {"guest": int(vmid), "jobnum": int(number), "source": lab.guests[vmid].node, **settings(call.params, "id")}
-    lab.section("replication")[name] = Entry(data)
-
-
-@api("GET", "/cluster/replication/{id}")
-def read_replication(call: Call) -> dict[str, Any]:
-    """Return a replication job."""
-    table, name = call.lab.section("replication"), call.params["id"]
-    if name not in table:
-        raise PVEError(500, f"no such replication job '{name}'")
-    return {"id": name, **table[name].data, "digest": table_digest(table)}
-
-
-@api("PUT", "/cluster/replication/{id}")
-def update_replication(call: Call) -> None:
-    """Change a replication job."""
-    table, name = call.lab.section("replication"), call.params["id"]
-    if name not in table:
-        raise PVEError(500, f"no such job '{name}'")
-    change(table[name].data, call.params, "id")
-
-
-@api("DELETE", "/cluster/replication/{id}")
-def delete_replication(call: Call) -> None:
-    """Remove a replication job."""
-    table, name = call.lab.section("replication"), call.params["id"]
-    if name not in table:
-        raise PVEError(500, f"no such job '{name}'")
-    del table[name]

@@ -31,6 +31,7 @@ HANDLER_MODULES = (
     "acme",
     "bulk",
     "cluster",
+    "cluster_replication",
     "cluster_resources",
     "cluster_jobs",
     "cluster_options",

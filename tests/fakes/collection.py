@@ -9,9 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +69,6 @@ def _fetch(into: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         part = f"ansible_collections/{NAME.replace('.', '/')}/"
         packed.extractall(into / "kept", [name for name in packed.namelist() if name.startswith(part)])
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Poll until something is true."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
 
 
 class Modules:

@@ -181,7 +181,11 @@ async def mappings(p: Proof) -> None:
 
 @proof
 async def replication(p: Proof) -> None:
+    await p.do("POST /storage", storage="tank", type="zfspool", pool="tank", content="images")
     await a_vm(p)
+    refused = await p.read("POST /cluster/replication", id="101-0", target="pve2", type="local")
+    assert "missing replicate feature on volume 'local-lvm:vm-101-disk-0'" in refused
+    await p.do(f"PUT {VM}/101/config", scsi0="local-lvm:vm-101-disk-0,replicate=0", scsi1="tank:1")
     await p.crud("/cluster/replication", "id", "101-0", {"target": "pve2", "type": "local"}, {"comment": "x"})
     node = "/nodes/pve1/replication"
     job = {"id": "101-0", "target": "pve2", "type": "local"}

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from fakes.collection import Modules, until
+from fakes.collection import Modules
+from fakes.polling import until
 
 from atlas.errors import ApiRefused
 from atlas.proxmox.client import Client

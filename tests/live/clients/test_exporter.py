@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.collection import until
+from fakes.polling import until
 
 from atlas.events import Emitter
 from atlas.proxmox import tasks

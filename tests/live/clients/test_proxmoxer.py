@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.collection import until
+from fakes.polling import until
 from proxmoxer import AuthenticationError, ProxmoxAPI, ResourceException
 from proxmoxer.tools import Files, Tasks
 

@@ -9,7 +9,7 @@ from fakes.labapi import Api
 
 from atlas.lab.call import PVEError
 from atlas.lab.storage_nodes import _mark
-from atlas.lab.world import Volume
+from atlas.lab.world import Acl, Role, User, Volume
 
 
 def backups(*times: str, protected: str = "") -> list[Volume]:
@@ -67,3 +67,34 @@ async def test_a_restore_that_fails_leaves_no_guest() -> None:
     with pytest.raises(PVEError, match="storage 'bak' is disabled"):
         await world.call("POST", "/nodes/pve1/qemu", vmid=105, archive=held.volid, storage="bak")
     assert "105" not in world.lab.guests
+
+
+async def test_only_the_nodes_own_guests_are_backed_up_and_what_is_nowhere_fails() -> None:
+    api = await Api.fresh()
+    await api.run("POST", "/nodes/pve2/qemu", vmid=101, scsi0="local-lvm:1")
+    assert await api.call("POST", "/nodes/pve1/vzdump", vmid="101", storage="local") == "OK"
+    assert await api.run("POST", "/nodes/pve2/vzdump", vmid="101,102", storage="local") == "job errors"
+    assert [v.vmid for v in api.lab.volumes.values() if v.content == "backup"] == [101]
+    with pytest.raises(PVEError) as refused:
+        await api.call("POST", "/nodes/pve2/vzdump", storage="local")
+    assert refused.value.errors == {"vmid": "property is missing"}
+
+
+async def test_a_storage_that_takes_no_backups_fails_the_task() -> None:
+    api = await Api.fresh()
+    text = "could not get storage information for 'local-lvm': can't use storage 'local-lvm' for backups"
+    assert await api.run("POST", "/nodes/pve1/vzdump", vmid="9000", storage="local-lvm") == (
+        f"{text} - wrong content type"
+    )
+
+
+async def test_who_may_not_back_up_a_guest_is_told_by_the_task() -> None:
+    api = await Api.fresh()
+    api.lab.users["u@pve"] = User("u@pve")
+    api.lab.roles["Keeps"] = Role("Keeps", {"Datastore.AllocateSpace": 1})
+    api.lab.acl["/"] = Acl("/", users={"u@pve": {"Keeps": 1}})
+    mine = Api(api.lab, "u@pve")
+    told = "403 Permission check failed (/vms/9000, VM.Backup)"
+    assert await mine.run("POST", "/nodes/pve1/vzdump", vmid="9000", storage="local") == told
+    assert await mine.run("POST", "/nodes/pve1/vzdump", all=1, storage="local") == "OK"
+    assert not [v for v in api.lab.volumes.values() if v.content == "backup"]

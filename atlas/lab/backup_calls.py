@@ -194,9 +194,13 @@ def defaults(call: Call) -> Data:
         call.need(f"/storage/{name}", "Datastore.Audit", "Datastore.AllocateSpace", any=True)
     shown: Data = {"mode": "snapshot", "compress": "0", "bwlimit": 0, "ionice": 7, "lockwait": 180, "stopwait": 10}
     shown |= {"all": 0, "quiet": 0, "remove": 1, "stdexcludes": 1, "zstd": 1, "pigz": 0, "mailnotification": "always"}
-    kept = str(storage.options.get("prune-backups", "keep-all=1")) if storage else "keep-all=1"
-    shown["prune-backups"] = dict(part.split("=", 1) for part in kept.split(",") if "=" in part)
-    return {**shown, **({"storage": name} if name else {})}
+    shown |= {"fleecing": {"enabled": 0}, "performance": {"max-workers": 16, "pbs-entries-max": 1048576}}
+    shown |= {"dumpdir": "/var/lib/vz/dump", "storage": name or "local", "stop": 0, "notification-mode": "auto"}
+    shown["prune-backups"] = "keep-all=1"
+    if storage is not None and "prune-backups" in storage.options:
+        kept = str(storage.options["prune-backups"])
+        shown["prune-backups"] = dict(part.split("=", 1) for part in kept.split(",") if "=" in part)
+    return shown
 
 
 def backup(call: Call, volid: str) -> Volume:

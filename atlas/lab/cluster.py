@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.tasks import entry
+from atlas.lab.tasks import TaskRecord, entry
 
+if TYPE_CHECKING:
+    from atlas.lab.world import Lab
+
+DAEMON_PID = 1042  # the API daemon's, in the cluster's log
 VERSION = {"version": "9.2.11", "release": "9.2", "repoid": "6d2e8a1f4c9b7035"}
 
 
@@ -35,6 +39,11 @@ def nextid(call: Call) -> str:
     raise PVEError(500, f"unable to get any free VMID in range [{lower}, {upper - 1}]")
 
 
+def clustered(lab: Lab) -> bool:
+    """Say whether the nodes form a cluster; one alone may be of its own."""
+    return lab.options("cluster").get("name") is not None or len(lab.nodes) > 1
+
+
 @api("GET", "/cluster/status")
 def status(call: Call) -> list[dict[str, Any]]:
     """List the cluster and its nodes with their addresses."""
@@ -42,8 +51,7 @@ def status(call: Call) -> list[dict[str, Any]]:
     nodes = call.lab.nodes
     rows: list[dict[str, Any]] = []
     name = call.lab.options("cluster").get("name")
-    clustered = name is not None or len(nodes) > 1
-    if clustered:
+    if clustered(call.lab):
         online = sum(map(call.lab.online, nodes))
         quorate = int(online * 2 > len(nodes))
         rows.append(
@@ -64,7 +72,7 @@ def status(call: Call) -> list[dict[str, Any]]:
                 "name": node_name,
                 "ip": node.ip,
                 "local": int(node_name == call.lab.local_node),
-                "nodeid": node.number if clustered else 0,
+                "nodeid": node.number if clustered(call.lab) else 0,
                 "online": int(call.lab.online(node_name)),
                 "level": "",
             }
@@ -74,14 +82,20 @@ def status(call: Call) -> list[dict[str, Any]]:
 
 @api("GET", "/cluster/log")
 def log(call: Call) -> list[dict[str, Any]]:
-    """List what happened: the ends of tasks, everybody's with Sys.Syslog."""
+    """List what happened, the last first: tasks that began and ended, everybody's with Sys.Syslog."""
+    happened: list[tuple[int, int, int, TaskRecord]] = []
+    for order, record in enumerate(call.lab.tasks.records.values()):
+        if call.may("/", "Sys.Syslog") or record.user == call.user:
+            happened.append((record.starttime, order, 0, record))
+            if record.endtime is not None:
+                happened.append((record.endtime, order, 1, record))
     rows = []
-    for number, record in enumerate(call.lab.tasks.records.values()):
-        if record.endtime is None or not (call.may("/", "Sys.Syslog") or record.user == call.user):
-            continue
-        text = f"end task {record.upid} {record.exitstatus}"
-        row = {"uid": number, "time": record.endtime, "node": record.node, "user": record.user, "msg": text}
-        rows.append({**row, "pid": record.pid, "pri": 6, "tag": "pvedaemon", "id": f"{number}:{record.node}"})
+    for number, (time, _, ended, record) in enumerate(sorted(happened, key=lambda entry: entry[:3]), 1):
+        text = f"end task {record.upid} {record.exitstatus}" if ended else f"starting task {record.upid}"
+        failed = ended and record.exitstatus != "OK" and not str(record.exitstatus).startswith("WARNINGS")
+        row = {"uid": str(number), "time": time, "node": record.node, "user": record.user, "msg": text}
+        row |= {"pid": DAEMON_PID, "pri": 3 if failed else 6, "tag": "pvedaemon", "id": f"{number}:{record.node}"}
+        rows.append(row)
     return rows[::-1][: call.params.get("max", 50)]
 
 
@@ -96,7 +110,8 @@ def tasks(call: Call) -> list[dict[str, Any]]:
         if "!" in call.user and not all_users:
             continue
         row = entry(record)
-        if record.endtime is not None:
-            row |= {"endtime": record.endtime, "status": record.exitstatus}
+        if record.endtime is not None:  # as the node's list of finished tasks has it: without its process
+            row |= {"endtime": record.endtime, "status": record.exitstatus, "saved": "1"}
+            del row["pid"], row["pstart"]
         rows.append(row)
     return rows[:25]

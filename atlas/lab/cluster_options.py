@@ -6,6 +6,7 @@ from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list, taken_apart
+from atlas.lab.guest_tags import MAC_PREFIX, allowed_tags
 from atlas.lab.table import load
 
 # Properties that are shown taken apart; their lists split at semicolons.
@@ -44,13 +45,11 @@ def _shown(name: str, value: Any) -> Any:
 @api("GET", "/cluster/options")
 def options(call: Call) -> dict[str, Any]:
     """Return the datacenter's settings; who may not audit sees only what interfaces need."""
-    data = {"description": "", **call.lab.options("datacenter")}
+    data = {"description": "", "mac_prefix": MAC_PREFIX, **call.lab.options("datacenter")}
     shown = {name: _shown(name, value) for name, value in data.items()}
-    if call.may("/", "Sys.Audit"):
-        return shown
-    return {
-        name: shown[name] for name in ("console", "tag-style", "user-tag-access", "registered-tags") if name in shown
-    }
+    if not call.may("/", "Sys.Audit"):
+        shown = {name: shown[name] for name in ("console", "tag-style") if name in shown}
+    return {**shown, "allowed-tags": sorted(allowed_tags(call, privileged=call.may("/", "Sys.Modify"))[0])}
 
 
 @api("PUT", "/cluster/options")

@@ -11,10 +11,12 @@ from atlas.lab.guest_devices import split
 from atlas.lab.guests import need_vm
 from atlas.lab.world import Lab
 
+MAC_PREFIX = "BC:24:11"
+
 
 def mac_prefix(lab: Lab) -> str:
     """Give the beginning of the MAC addresses that are made up."""
-    return str(lab.options("datacenter").get("mac_prefix") or "BC:24:11")
+    return str(lab.options("datacenter").get("mac_prefix") or MAC_PREFIX)
 
 
 def normal_tags(lab: Lab, text: object) -> str:
@@ -28,18 +30,25 @@ def normal_tags(lab: Lab, text: object) -> str:
     return ";".join(dict.fromkeys(tags))
 
 
-def _allowed(call: Call) -> tuple[set[str], set[str], bool]:
-    """Tell which tags a user without further rights may set, which are privileged, and whether any other will do."""
+def allowed_tags(call: Call, *, privileged: bool) -> tuple[set[str], set[str], bool]:
+    """Tell which tags the caller may set, which are for the privileged, and whether any other will do.
+
+    Args:
+        call: The call.
+        privileged: Whether the caller may modify the datacenter.
+    """
     options = call.lab.options("datacenter")
-    privileged = set(split_list(options.get("registered-tags")))
+    registered = set(split_list(options.get("registered-tags")))
     access = split(str(options.get("user-tag-access") or ""))
     mode = access.get("user-allow", "free")
-    allowed = set() if mode == "none" else set(re.split(r";", access.get("user-allow-list", ""))) - {""}
-    if mode in {"free", "existing"}:
+    allowed = (
+        set() if mode == "none" and not privileged else set(re.split(r";", access.get("user-allow-list", ""))) - {""}
+    )
+    if mode in {"free", "existing"} or privileged:
         for guest in call.lab.guests.values():
-            if call.may(f"/vms/{guest.vmid}", "VM.Audit"):
+            if privileged or call.may(f"/vms/{guest.vmid}", "VM.Audit"):
                 allowed |= set(split_list(guest.config.get("tags")))
-    return allowed - privileged, privileged, mode == "free"
+    return allowed | registered if privileged else allowed - registered, registered, mode == "free"
 
 
 def check_tags(call: Call, vmid: int, old: object, new: object) -> None:
@@ -60,7 +69,7 @@ def check_tags(call: Call, vmid: int, old: object, new: object) -> None:
     if call.may("/", "Sys.Modify"):
         return
     before, after = Counter(split_list(old)), Counter(split_list(new))
-    allowed, privileged, free = _allowed(call)
+    allowed, privileged, free = allowed_tags(call, privileged=False)
     for tag in sorted(before | after):
         if before[tag] != after[tag] and (tag in privileged or not (free or tag in allowed)):
             raise Forbidden(f"/, Sys.Modify for modifying tag '{tag}'")

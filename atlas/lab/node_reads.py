@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, api
+from atlas.lab.cluster import clustered
 from atlas.lab.storage_view import usage
 
 
@@ -35,7 +36,9 @@ def _lines(call: Call) -> list[str]:
 
 @api("GET", "/cluster/config/nodes")
 def members(call: Call) -> list[dict[str, Any]]:
-    """List the cluster's members."""
+    """List the cluster's members; a node of its own is none."""
+    if not clustered(call.lab):
+        return []
     return [
         {"node": name, "name": name, "nodeid": str(node.number), "quorum_votes": "1"}
         for name, node in call.lab.nodes.items()

@@ -21,7 +21,7 @@ def _kept(call: Call, name: str, default: dict[str, Any] | None = None) -> dict[
 def config(call: Call) -> dict[str, Any]:
     """Return the node's settings."""
     data = _kept(call, "config")
-    shown = {**data, "digest": digest(data)}
+    shown = {**data, "digest": digest(data)} if data else {}
     wanted = call.params.get("property")
     return {key: shown[key] for key in (wanted, "digest") if key in shown} if wanted else shown
 
@@ -88,12 +88,13 @@ def subscription(call: Call) -> dict[str, Any]:
     if not kept:
         return {
             "status": "notfound",
+            "serverid": None,
             "message": "There is no subscription key",
-            "url": "https://www.proxmox.com/proxmox-ve/pricing",
+            "url": "https://www.proxmox.com/en/proxmox-virtual-environment/pricing",
         }
     if not call.may(f"/nodes/{call.params['node']}", "Sys.Audit"):
         return {"status": kept["status"]}
-    return {**kept, "url": "https://www.proxmox.com/proxmox-ve/pricing"}
+    return {**kept, "url": "https://www.proxmox.com/en/proxmox-virtual-environment/pricing"}
 
 
 @api("PUT", "/nodes/{node}/subscription")

@@ -56,7 +56,18 @@ def _ports(call: Call, bridge: str) -> list[Data]:
 @api("GET", f"{_BASE}/zones/{{zone}}/bridges")
 def bridges(call: Call) -> list[Data]:
     """List a zone's bridges with the guests on them."""
-    return [{"name": name, "vlan_filtering": "0", "ports": _ports(call, name)} for name in _visible(call)]
+    network = call.lab.node(call.params["node"]).network
+    return [
+        {
+            "name": name,
+            "vlan_filtering": int(network.get(name, {}).get("bridge_vlan_aware") or 0),
+            "ports": [
+                *({"name": port} for port in str(network.get(name, {}).get("bridge_ports") or "").split()),
+                *_ports(call, name),
+            ],
+        }
+        for name in _visible(call)
+    ]
 
 
 @api("GET", f"{_BASE}/fabrics/{{fabric}}/interfaces")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from atlas.lab.call import Call, shaped
+from atlas.lab.call import Call, PVEError, shaped
+from atlas.lab.cluster import clustered
 from atlas.lab.formats import split_list
 from atlas.lab.shapes import shape
 
@@ -69,14 +70,16 @@ def migration(_: Call) -> dict[str, Any]:
 
 
 @shaped("GET", "/cluster/config/apiversion")
-def join_version(_: Call) -> int:
+def join_version(_: Call) -> str:
     """Return the version of the calls that join nodes."""
-    return 1
+    return "1"
 
 
 @shaped("GET", "/cluster/config/totem")
-def totem(call: Call) -> dict[str, Any]:
-    """Return the settings of the cluster's protocol."""
+def totem(call: Call) -> dict[str, Any] | None:
+    """Return the settings of the cluster's protocol; a node of its own has none."""
+    if not clustered(call.lab):
+        return None
     name = "atlas-lab"
     links = {"0": {"linknumber": "0"}}
     shown = {"cluster_name": name, "config_version": str(len(call.lab.nodes)), "interface": links}
@@ -87,6 +90,9 @@ def totem(call: Call) -> dict[str, Any]:
 def join_info(call: Call) -> dict[str, Any]:
     """Return what a node would need to join."""
     from atlas.lab.nodes import FINGERPRINT
+
+    if not clustered(call.lab):
+        raise PVEError(424, "node is not in a cluster, no join info available!")
 
     nodes = [
         {

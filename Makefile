@@ -27,7 +27,7 @@ bench: setup
 	@$(BIN)/python tests/tools/bench_lab.py
 
 acceptance: setup
-	@PYTHONPATH=tests $(BIN)/python tests/tools/acceptance.py $(PROGRAM)
+	@PYTHONPATH=tests $(BIN)/python tests/tools/acceptance.py $(PROGRAM) $(OPTIONS)
 
 format: setup
 	@$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,15 @@ from typing import Any
 
 import yaml
 from fakes.image_server import serving
+from proxmoxer import ProxmoxAPI
+from proxmoxer.tools import Tasks
 
 from atlas.lab import control
 from atlas.terraform.program import environment
 
 HERE = Path(__file__).parents[1] / "acceptance"
 PAGE = Path(__file__).parents[2] / "docs" / "lab-acceptance.md"
+ROOT = "root@pam"
 OUTCOME = re.compile(r"^ *--- (PASS|FAIL|SKIP): (\S+)", re.MULTILINE)
 WORDS = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
@@ -60,19 +64,26 @@ class Site:
         if self.folder.exists():
             control.reset(self.folder)
         self.status = control.start(self.folder, inventory=HERE / "inventory.yaml", latency="fast")
+        host = self.status["url"].removeprefix("https://").rstrip("/")
+        api = ProxmoxAPI(host, user=ROOT, password=self.password(), verify_ssl=self.status["ca_file"])
+        made = api.cluster.acme.account.post(name="acceptance", contact="nobody@lab.example")
+        Tasks.blocking_status(api, made)
+
+    def password(self) -> str:
+        """Return root's password."""
+        found: str = json.loads((self.folder / "secrets.json").read_text())[ROOT]
+        return found
 
     def environment(self) -> dict[str, str]:
         """Return what the tests read, beside this process's own environment."""
-        secrets = json.loads((self.folder / "secrets.json").read_text())
-        token = "root@pam!lab"
         return {
             **environment(),
             "TF_ACC": "1",
             "PROXMOX_VE_ENDPOINT": self.status["url"],
             "PROXMOX_VE_INSECURE": "true",
-            "PROXMOX_VE_API_TOKEN": self.status["tokens"][token],
-            "PROXMOX_VE_USERNAME": "root@pam",
-            "PROXMOX_VE_PASSWORD": secrets["root@pam"],
+            "PROXMOX_VE_API_TOKEN": self.status["tokens"][f"{ROOT}!lab"],
+            "PROXMOX_VE_USERNAME": ROOT,
+            "PROXMOX_VE_PASSWORD": self.password(),
             "PROXMOX_VE_ACC_NODE_NAME": "pve",
             "PROXMOX_VE_ACC_NODE_2_NAME": "pve2",
             "PROXMOX_VE_ACC_ZFS_DATASTORE_ID": "tank",
@@ -80,6 +91,9 @@ class Site:
             "PROXMOX_VE_ACC_NFS_DATASTORE_ID": "nfs",
             "PROXMOX_VE_ACC_NFS_SERVER": "10.42.0.2",
             "PROXMOX_VE_ACC_NFS_EXPORT": "/export/more",
+            "PROXMOX_VE_ACC_VM_MIGRATE_HOSTPCI_ID": "0000:02:00.0",
+            "PROXMOX_VE_ACC_ACME_ACCOUNT_NAME": "acceptance",
+            "PROXMOX_VE_ACC_ACME_DOMAIN": "pve.lab.example",
             "PROXMOX_VE_ACC_IFACE_NAME": "eno1",
             "PROXMOX_VE_ACC_BOND_SLAVE1": "eno2",
             "PROXMOX_VE_ACC_BOND_SLAVE2": "eno3",
@@ -131,9 +145,11 @@ def run(program: Path, test: str, variables: Mapping[str, str], limit: float, lo
         try:
             process.wait(limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
             return "killed"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     return outcome(test, log.read_text(errors="replace"))
 
 
@@ -178,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.mkdir(parents=True, exist_ok=True)
     outcomes = dict(ROW.findall(given.page.read_text())) if given.page.exists() else {}
     known, unexpected = reasons(), 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab ends, too
     with site() as lab:
         for program in programs(given.programs):
             for test in tests_of(program, known):

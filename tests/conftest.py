@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -59,24 +60,33 @@ def atlas(lab_program: Program, tmp_path: Path) -> Program:
 
 
 AUTOGROUP = Path("/proc/self/autogroup")
-"""The share of the processor that Linux gives to this session of processes; see sched(7)."""
+"""Where Linux shares the processor out by sessions of processes first: this one's niceness; see sched(7)."""
+
+BACK = 5
+"""How nice the rest is to the real guests: what is emulated needs a core for itself, all else can wait."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Step back for the real guests: what is emulated needs a core for itself, all the rest can wait."""
+    """Step back as a whole: the labs of real guests are sessions of their own."""
     if not hasattr(session.config, "workerinput"):
-        _priority("10")
+        _share(BACK)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Take the usual share again: the terminal belongs to the same session."""
     if not hasattr(session.config, "workerinput"):
-        _priority("0")
+        _share(0)
 
 
-def _priority(nice: str) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Step back in a process of xdist's as soon as it has something else to do than real guests."""
+    if hasattr(item.config, "workerinput") and not item.get_closest_marker("guest"):
+        os.setpriority(os.PRIO_PROCESS, 0, max(BACK, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def _share(nice: int) -> None:
     with suppress(OSError):
-        AUTOGROUP.write_text(nice, encoding="ascii")
+        AUTOGROUP.write_text(str(nice), encoding="ascii")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

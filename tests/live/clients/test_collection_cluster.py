@@ -77,7 +77,9 @@ def test_backups_and_their_jobs(modules: Modules, reader: Client) -> None:
 def test_high_availability(modules: Modules, reader: Client) -> None:
     modules("proxmox_kvm", vmid=715, name="ha", node="pve1", memory=512)
     modules.once("proxmox_cluster_ha_resources", name="vm:715", state="present", hastate="stopped", comment="kept")
-    modules.once("proxmox_cluster_ha_resources", name="vm:715", state="present", hastate="stopped", max_restart=3)
+    modules.once(
+        "proxmox_cluster_ha_resources", name="vm:715", state="present", hastate="stopped", comment="kept", max_restart=3
+    )
     found = reader.get("cluster", "ha", "resources", "vm:715")
     assert (found["state"], found["max_restart"]) == ("stopped", 3)
     rule = {"name": "here", "type": "node-affinity", "resources": ["vm:715"], "state": "present"}

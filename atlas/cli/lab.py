@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli import lab_console, lab_fault
+from atlas.cli import lab_console, lab_fault, lab_image
 from atlas.cli.common import Json, NoColor, Output, Quiet, output
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real g
 lab.add_typer(lab_fault.fault, name="fault")
 lab.add_typer(lab_fault.history, name="history")
 lab.command()(lab_console.console)
+lab.command("cloud-image")(lab_image.cloud_image)
 
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
 Guests = Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")]

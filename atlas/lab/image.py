@@ -75,7 +75,7 @@ def lacking() -> str | None:
 
 def ready(name: str) -> Image | None:
     """Return the image if it is built already."""
-    image = Image(cache_folder() / f"{name}-{_key(name, *_machine_apt(name))}")
+    image = Image(cache_folder() / f"{name}-{_key(name, *machine_apt(name))}")
     return image if image.disk.exists() else None
 
 
@@ -87,7 +87,7 @@ def build(name: str) -> Image:
     """
     if name not in IMAGES:
         raise BackendError(f"no image '{name}' can be built here; known: {', '.join(sorted(IMAGES))}")
-    sources, proxy = _machine_apt(name)
+    sources, proxy = machine_apt(name)
     cache = cache_folder()
     target = Image(cache / f"{name}-{_key(name, sources, proxy)}")
     if target.disk.exists():
@@ -119,7 +119,7 @@ def apt_lines(targets: str, suite: str) -> list[str]:
     return lines if any(f" {suite} " in line for line in lines) else []
 
 
-def _machine_apt(name: str) -> tuple[list[str], str]:
+def machine_apt(name: str) -> tuple[list[str], str]:
     """Return the machine's own Debian archives for the image, and the proxy that its apt uses.
 
     Without a Debian archive among apt's sources (an Ubuntu machine) mmdebstrap takes its own default.

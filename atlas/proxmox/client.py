@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 35.0  # PVE itself gives up a proxied call after 30 s and answers 596
+UPLOAD_SECONDS = (60.0, 1800.0)  # for a piece to be taken, and for the answer once all is sent
 IDLE_SECONDS = 4.0  # pveproxy closes a connection that was idle for 5 s
 READ_TRIES = 4
 _TRUST = (
@@ -72,18 +73,52 @@ class Client:
         return self._ask("delete", path, params)
 
     def _ask(self, method: str, path: tuple[object, ...], params: dict[str, Any]) -> Any:
-        import requests
-        from proxmoxer import ResourceException
-
-        words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
-        if any(str(part) in ("", ".", "..") for part in path):  # these would lead to another place of the API
-            raise ApiRefused(f"{words} is no path of the API", status=400, reason="not a path")
+        words = _words(method, path)
         resource = self._resource()
         for part in path:
             resource = resource(quote(str(part), safe=""))
         call: Callable[..., Any] = getattr(resource, method)
+        return self._guarded(words, lambda: call(**params))
+
+    def upload(self, *path: object, file: Path, name: str, **fields: Any) -> Any:
+        """Send a file with other fields, a piece at a time; sent once.
+
+        Args:
+            path: Where to.
+            file: The file.
+            name: What it is called there.
+            fields: The other parameters, which come before it.
+        """
+        from requests import Session
+
+        from atlas.proxmox.multipart import Multipart
+
+        words = _words("post", path)
+        self._resource()
+        local = self._local
+        url = "/".join([local.base, *(quote(str(part), safe="") for part in path)])
+
+        def send() -> Any:
+            with file.open("rb") as content:
+                body = Multipart(content, name, {key: str(value) for key, value in fields.items()})
+                # Not by proxmoxer's own session, which would read all of the file first.
+                how: dict[str, Any] = {"timeout": UPLOAD_SECONDS, "verify": local.session.auth.verify_ssl}
+                answer = Session.request(
+                    local.session, "POST", url, data=body, headers={"Content-Type": body.type}, **how
+                )
+            if answer.status_code >= 400:
+                errors = answer.json().get("errors") if answer.content else None
+                raise translate(words, answer.status_code, str(answer.reason), errors, self.endpoint)
+            return answer.json()["data"]
+
+        return self._guarded(words, send)
+
+    def _guarded(self, words: str, call: Callable[[], Any]) -> Any:
+        import requests
+        from proxmoxer import ResourceException
+
         try:
-            return call(**params)
+            return call()
         except ResourceException as refused:
             raise translate(
                 words, refused.status_code, str(refused.content), refused.errors, self.endpoint
@@ -145,8 +180,21 @@ class Client:
                 super().init_poolmanager(*args, **kwargs)
 
         session.mount("https://", Pinned())
-        root = ProxmoxResource(base_url=backend.get_base_url(), session=session, serializer=backend.get_serializer())
+        self._local.base = backend.get_base_url()
+        root = ProxmoxResource(base_url=self._local.base, session=session, serializer=backend.get_serializer())
         return session, root
+
+
+def _words(method: str, path: tuple[object, ...]) -> str:
+    """Return a call in words.
+
+    Raises:
+        ApiRefused: Its path would lead to another place of the API.
+    """
+    words = f"{method.upper()} /{'/'.join(str(p) for p in path)}"
+    if any(str(part) in ("", ".", "..") for part in path):
+        raise ApiRefused(f"{words} is no path of the API", status=400, reason="not a path")
+    return words
 
 
 class _Untrusted(Unreachable):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from atlas.errors import ApiRefused, TaskFailed
@@ -55,11 +53,7 @@ class PveTemplates:
             return
         if source.path is None:
             raise ValueError("an image comes from a URL or a file")
-        with tempfile.TemporaryDirectory(prefix="atlas-upload-") as folder:
-            named = Path(folder) / order.file  # the client sends the file's own name
-            named.symlink_to(source.path.resolve())
-            with named.open("rb") as file:
-                upid = self._client.post(*where, "upload", filename=file, **params)
+        upid = self._client.upload(*where, "upload", file=source.path, name=order.file, **params)
         tasks.wait(self._client, str(upid), emit)
 
     def create(self, order: Order, notes: str, emit: Emitter) -> bool:

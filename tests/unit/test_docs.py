@@ -46,7 +46,11 @@ def test_every_command_has_words_of_help() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["docs/spec.md", "docs/profiles.md", "docs/engines.md", "docs/sessions.md", "docs/lab.md"]
+    "link",
+    [
+        *("docs/spec.md", "docs/profiles.md", "docs/engines.md", "docs/sessions.md", "docs/lab.md"),
+        "docs/first-real-guest.md",
+    ],
 )
 def test_what_the_readme_points_to_is_there(link: str) -> None:
     assert link in README

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_the_body_holds_the_fields_and_the_file_and_is_as_long_as_it_says(tmp_pa
     whole = b"".join(pieces)
     assert len(whole) == len(body)
     assert max(map(len, pieces)) <= 100
-    parts = message_from_bytes(f"Content-Type: {body.type}\r\n\r\n".encode() + whole).get_payload()
+    parts: Any = message_from_bytes(f"Content-Type: {body.type}\r\n\r\n".encode() + whole).get_payload()
     assert isinstance(parts, list)
     found = {p.get_param("name", header="content-disposition"): p for p in parts}
     assert list(found) == ["content", "checksum", "filename"]

@@ -9,7 +9,7 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import split_list
 from atlas.lab.guest_devices import drives, is_cdrom, mount_type, mounts
-from atlas.lab.guests import check_lock, flock, load
+from atlas.lab.guests import check_lock, failure, flock, load
 from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
@@ -113,8 +113,11 @@ async def _back_up(call: Call, task: Task, guest: Guest, storage: Storage) -> No
         task.log(f"INFO: backup mode: {params.get('mode', 'snapshot')}")
         task.log(f"INFO: creating archive '{store.file_path(lab, volid)}'")
         await task.spend(copy_seconds(size))
-    finally:
-        guest.config.pop("lock", None)
+    except BaseException as error:
+        if failure(lab, task, error) is not None:  # else the process is killed, and the lock stays
+            guest.config.pop("lock", None)
+        raise
+    guest.config.pop("lock", None)
     lab.volumes[lab.volume_key(volid, guest.node)] = Volume(
         *(volid, storage.id, "backup", volid.rpartition(".")[2], max(size // 3, 1024)),
         node=None if storage.shared else guest.node,

@@ -116,6 +116,8 @@ def start(
         if process.poll() is not None:
             raise LabError(f"the lab ended at its start (status {process.returncode}): {_last_words(directory)}")
         time.sleep(0.02)  # polls for the status file, up to the deadline above
+    process.kill()  # else it would come up when nobody waits for it any more
+    process.wait()
     raise LabError(f"the lab did not answer within {START_SECONDS:.0f} s; see {directory / 'lab.log'}")
 
 

@@ -24,7 +24,7 @@ from atlas.lab.guests import (
 )
 from atlas.lab.lxc_options import Checker, check_storage, kept, os_type
 from atlas.lab.lxc_power import start_container
-from atlas.lab.qemu_create import add_ha, destroy_volumes, forget_guest, join_pool, new_guest, purge
+from atlas.lab.qemu_create import DESTROYED, add_ha, destroy_volumes, forget_guest, join_pool, new_guest, purge
 from atlas.lab.qemu_machine import rest
 from atlas.lab.qemu_options import check_ssh_keys
 from atlas.lab.tasks import Task
@@ -159,6 +159,8 @@ def destroy(call: Call) -> object:
             sections = (guest.config, guest.pending)
             volids = [v for section in sections for v in lxc_volumes.owned_volumes(lab, vmid, section)]
             await destroy_volumes(lab, guest, task, volids, unreferenced=bool(params.get("destroy-unreferenced-disks")))
+            guest.config, guest.pending, guest.snapshots = dict(DESTROYED), {}, {}
+            await task.spend(0.1)
             if params.get("purge"):
                 purge(lab, guest, task, managed=managed)
             forget_guest(lab, guest)

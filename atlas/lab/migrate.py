@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from typing import Any
 
 from atlas.lab import volume_store as store
@@ -13,6 +14,7 @@ from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, 
 from atlas.lab.guests import check_lock, check_node, failure, fault, flock, load, need_vm, refuse, root_only
 from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_machine import rest
+from atlas.lab.records import plain
 from atlas.lab.tasks import Task
 from atlas.lab.world import Guest, Lab, Volume
 
@@ -104,11 +106,10 @@ def _scan(lab: Lab, guest: Guest, task: Task, *, online: bool, with_disks: bool)
     return found
 
 
-def _carry(lab: Lab, volume: Volume, node: str, target: str, storage_id: str) -> str:
-    """Enter a volume on the target node's storage; the disk behind it is the same file all along."""
+def _begin_copy(lab: Lab, volume: Volume, target: str, storage_id: str) -> Volume:
+    """Allocate a volume's copy on the target node; nothing is behind it until it is finished."""
     storage = lab.storage(storage_id, target)
-    old = volume.volid
-    name = store.parse(lab, old)[1]
+    name = store.parse(lab, volume.volid)[1]
     form = volume.format if volume.format in volumes.formats(storage.type) else store.default_format(storage)
     taken = [v.volid.partition(":")[2] for v in lab.local_volumes(storage_id, target)]
     stem = re.sub(r"\.(raw|qcow2|vmdk)$", "", name.name)
@@ -116,12 +117,18 @@ def _carry(lab: Lab, volume: Volume, node: str, target: str, storage_id: str) ->
     vmid = name.vmid or 0
     if volumes.place(storage.type, vmid, kept) in taken:
         kept = volumes.free_name(storage.type, vmid, form, taken)
-    del lab.volumes[lab.volume_key(old, node)]
-    volume.volid = f"{storage_id}:{volumes.place(storage.type, vmid, kept)}"
-    volume.storage, volume.format, volume.parent = storage_id, form, None
-    volume.node = None if storage.shared else target
-    lab.volumes[lab.volume_key(volume.volid, target)] = volume
-    return volume.volid
+    copy = Volume(**{f.name: plain(getattr(volume, f.name)) for f in fields(volume)})
+    copy.volid = f"{storage_id}:{volumes.place(storage.type, vmid, kept)}"
+    copy.storage, copy.format, copy.parent, copy.path = storage_id, form, None, None
+    copy.node = None if storage.shared else target
+    lab.volumes[lab.volume_key(copy.volid, target)] = copy
+    return copy
+
+
+def _finish_copy(lab: Lab, volume: Volume, copy: Volume, node: str) -> None:
+    """Free the volume that was copied; the disk behind it is the same file all along."""
+    copy.path = volume.path
+    del lab.volumes[lab.volume_key(volume.volid, node)]
 
 
 def _renamed(guest: Guest, names: dict[str, str]) -> None:
@@ -141,7 +148,7 @@ async def _carry_out(
     node, vmid, target = str(params["node"]), int(params["vmid"]), str(params["target"])
     kind = "lxc" if "/lxc/" in call.path else "qemu"
     word = "CT" if kind == "lxc" else "VM"
-    locked = False
+    locked, copies = False, list[Volume]()
     try:
         async with flock(lab, vmid, kind):
             guest = load(lab, node, vmid, kind)
@@ -154,13 +161,14 @@ async def _carry_out(
             locked = True
         if found:
             task.log("copying local disk images")
-        await task.spend(1.0 + sum(copy_seconds(volume.size) for volume in found))
-        names = {}
+        await task.spend(1.0)
         for volume in found:
-            old = volume.volid
-            names[old] = _carry(lab, volume, node, target, to(volume.storage))
-            task.log(f"volume '{old}' is '{names[old]}' on the target")
-        _renamed(guest, names)
+            copies.append(_begin_copy(lab, volume, target, to(volume.storage)))
+            await task.spend(copy_seconds(volume.size))
+            task.log(f"volume '{volume.volid}' is '{copies[-1].volid}' on the target")
+        for volume, copy in zip(found, copies, strict=True):
+            _finish_copy(lab, volume, copy, node)
+        _renamed(guest, {volume.volid: copy.volid for volume, copy in zip(found, copies, strict=True)})
         guest.node = target
         del guest.config["lock"]
         task.log("migration finished successfully")
@@ -168,6 +176,8 @@ async def _carry_out(
         died = failure(lab, task, error)
         if died is None:
             raise
+        for copy in copies:
+            await store.free(lab, target, copy.volid)
         if locked:
             guest.config.pop("lock", None)
         task.log(f"ERROR: migration aborted (duration 00:00:01): {died.message}")

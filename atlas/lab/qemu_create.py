@@ -204,6 +204,10 @@ def _own_volumes(lab: Lab, guest: Guest) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+DESTROYED = {"lock": "destroyed"}
+"""The config of a guest whose volumes are gone: its number is not free before its other entries are gone, too."""
+
+
 async def destroy_volumes(lab: Lab, guest: Guest, task: Task, volids: list[str], *, unreferenced: bool) -> None:
     """Free a guest's volumes; what cannot be freed only warns.
 
@@ -282,6 +286,8 @@ def destroy(call: Call) -> object:
             await task.spend(0.5)
             volids = _own_volumes(lab, guest)
             await destroy_volumes(lab, guest, task, volids, unreferenced=bool(params.get("destroy-unreferenced-disks")))
+            guest.config, guest.pending, guest.snapshots = dict(DESTROYED), {}, {}
+            await task.spend(0.1)
             if params.get("purge"):
                 purge(lab, guest, task, managed=managed)
             forget_guest(lab, guest)

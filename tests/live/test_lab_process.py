@@ -124,3 +124,12 @@ def test_reset_touches_no_folder_that_holds_no_lab(tmp_path: Path) -> None:
     with pytest.raises(control.LabError, match="holds no lab"):
         control.reset(tmp_path)
     assert (tmp_path / "precious").exists()
+
+
+def test_a_lab_that_is_too_slow_does_not_come_up_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "START_SECONDS", 0.0)
+    with pytest.raises(control.LabError, match="did not answer"):
+        control.start(folder)
+    assert not any(
+        control.is_ours(int(entry.name), folder) for entry in Path("/proc").iterdir() if entry.name.isdigit()
+    )

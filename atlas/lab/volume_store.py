@@ -305,7 +305,12 @@ async def free(lab: Lab, node: str, volid: str) -> None:
     if is_used_base(lab, node, volid):
         raise refuse(f"base volume '{volid.partition(':')[2]}' is still in use by linked clones")
     record = lab.volumes.pop(lab.volume_key(volid, node), None)
-    if record is not None and record.path:
+    if record is None:
+        return
+    clones = [other for other in lab.volumes.values() if (other.parent, other.node) == (volid, record.node)]
+    for clone in clones:  # on LVM-thin, which lets them live on: what they share with it stays
+        clone.parent = None
+    if record.path and not clones:
         await lab.backend.delete_disk(record.path)
 
 

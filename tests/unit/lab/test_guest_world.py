@@ -199,6 +199,18 @@ GONE = st.sampled_from(["scsi0", "scsi1", "ide2", "unused0", "net0", "memory"])
 STORES = st.sampled_from(["local-lvm", "shared-nfs"])
 
 
+async def test_a_linked_clone_on_lvm_thin_outlives_its_template() -> None:
+    api = await Api.fresh()
+    assert await api.run("POST", "/nodes/pve1/qemu", vmid=101, scsi0="local-lvm:1") == "OK"
+    assert await api.run("POST", "/nodes/pve1/qemu/101/template") == "OK"
+    assert await api.run("POST", "/nodes/pve1/qemu/101/clone", newid=102, full=0) == "OK"
+    assert await api.run("DELETE", "/nodes/pve1/qemu/101") == "OK"
+    disk = api.lab.volume("local-lvm:vm-102-disk-0", "pve1")
+    assert disk is not None
+    assert disk.parent is None
+    assert await api.run("POST", "/nodes/pve1/qemu/102/status/start") == "OK"
+
+
 class Guests(RuleBasedStateMachine):
     """Random calls on a few VMs; whatever they answer, the world stays true."""
 

@@ -46,7 +46,6 @@ def test_users_with_tokens(modules: Modules, reader: Client, lab: dict[str, Any]
 
 
 def test_roles(modules: Modules, reader: Client) -> None:
-    modules.needs("proxmox_role")
     modules.once("proxmox_role", roleid="Watch", privs=["VM.Audit", "Sys.Audit"])
     assert reader.get("access", "roles", "Watch") == {"VM.Audit": 1, "Sys.Audit": 1}
     modules.once("proxmox_role", roleid="Watch", privs=["VM.Audit"])
@@ -70,7 +69,6 @@ def test_acls(modules: Modules, reader: Client) -> None:
 
 def test_realms(modules: Modules, reader: Client) -> None:
     assert {d["realm"] for d in modules("proxmox_domain_info")["proxmox_domains"]} >= {"pam", "pve"}
-    modules.needs("proxmox_domain")
     realm = {"realm": "tree", "state": "present", "type": "ldap", "ldap_base_dn": "dc=example,dc=org"}
     realm |= {"ldap_user_attr": "uid", "ldap_primary_server": "10.42.0.9"}
     modules.once("proxmox_domain", **realm, comment="one")

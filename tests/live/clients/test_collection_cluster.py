@@ -105,5 +105,4 @@ def test_nodes_and_tasks(modules: Modules, reader: Client) -> None:
     modules.once("proxmox_node", node="pve2", dns={"search": "example.org", "dns1": "10.42.0.1"})
     assert reader.get("nodes", "pve2", "dns")["dns1"] == "10.42.0.1"
     modules("proxmox_cluster_join_info")
-    modules.needs("proxmox_cluster_status_info")
     modules("proxmox_cluster_status_info")

@@ -63,7 +63,6 @@ def test_aliases_and_sets(modules: Modules, reader: Client) -> None:
 
 
 def test_options_of_the_firewall(modules: Modules, reader: Client) -> None:
-    modules.needs("proxmox_cluster_firewall")
     modules.once("proxmox_cluster_firewall", state="enabled", input_policy="REJECT")
     found = reader.get("cluster", "firewall", "options")
     assert (found["enable"], found["policy_in"]) == (1, "REJECT")

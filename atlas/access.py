@@ -49,7 +49,8 @@ NEEDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 
 IMAGES: Mapping[str, frozenset[str]] = {
     "/storage": frozenset({"Datastore.AllocateTemplate"}),
-    "/nodes": frozenset({"Sys.AccessNetwork"}),
+    # Rights on a deeper path replace what is inherited, so that it has to be said again that nodes may be looked at.
+    "/nodes": frozenset({"Sys.AccessNetwork", "Sys.Audit"}),
 }
 """What `atlas images add` needs beside them: to upload an image, and to let a node fetch one."""
 

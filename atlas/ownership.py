@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from enum import StrEnum
 
-from atlas.state import Lease, Observed, Stamp, State
+from atlas.state import Kind, Lease, Observed, Stamp, State
 
 
 class Owner(StrEnum):
@@ -55,3 +55,17 @@ def stolen(
         elif owner(lease, observed, installation) is Owner.OTHER and observed.lock not in ("clone", "create"):
             found.add(lease.vmid)
     return frozenset(found)
+
+
+def unlock(kind: Kind, vmid: int) -> str:
+    """Return the command by which an administrator clears a guest's lock."""
+    return f"{'pct' if kind == 'container' else 'qm'} unlock {vmid}"
+
+
+def removal(kind: Kind, vmid: int) -> str:
+    """Return the commands by which an administrator removes a guest that was left half made.
+
+    Its volumes are not in its configuration yet, and would be in the way of the next guest of this VMID.
+    """
+    tool = "pct" if kind == "container" else "qm"
+    return f"{unlock(kind, vmid)} && {tool} destroy {vmid} --destroy-unreferenced-disks 1"

@@ -13,6 +13,7 @@ from atlas.attributes import ssh_keys
 from atlas.errors import ApiRefused, EngineError, TaskFailed
 from atlas.events import Stage
 from atlas.instances import Instance
+from atlas.ownership import removal, unlock
 from atlas.plan import AttributeChange
 from atlas.proxmox import guests, words
 from atlas.proxmox.client import taken
@@ -88,9 +89,8 @@ def make(hands: Hands, cluster: PveCluster, order: Order, limits: Limits) -> Obs
 
 def stale(observed: Observed) -> Stuck:
     """Return the error for a lock that no task of ours holds any more."""
-    tool = "pct" if observed.kind == "container" else "qm"
     vmid, half = observed.vmid, observed.lock in ("clone", "create")
-    command = f"{tool} unlock {vmid}" + (f" && {tool} destroy {vmid}" if half else "")
+    command = removal(observed.kind, vmid) if half else unlock(observed.kind, vmid)
     return Stuck(
         f"{observed.name or observed.kind} ({vmid}) on {observed.node} is locked ({observed.lock}), "
         f"and no task of ours holds the lock{': it was left half made' if half else ''}",

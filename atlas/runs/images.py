@@ -9,6 +9,7 @@ from typing import Any
 
 from atlas.errors import AtlasError, EngineError, PartlyDone
 from atlas.events import Emitter, EventType
+from atlas.ownership import removal
 from atlas.ports import TemplateRecord, Templates
 from atlas.runs.probing import probe
 from atlas.runs.site import Site
@@ -114,7 +115,7 @@ def left(site: Site, templates: Templates, image: str, emit: Emitter) -> Standin
     if known and there is not None and there.lock == "create" and not there.description:
         raise PartlyDone(
             f"VM {record.vmid} on {there.node} was left half made: it is locked, and no task of ours holds the lock",
-            f"no API token can clear a lock: run `qm unlock {record.vmid} && qm destroy {record.vmid}` on "
+            f"no API token can clear a lock: run `{removal('vm', record.vmid)}` on "
             f"{there.node} as root, then `atlas images add {image}` again",
         )
     return found

@@ -13,6 +13,7 @@ from atlas.compare import Subject, compare, subjects
 from atlas.errors import Held, PartlyDone, SpecError, StalePlan, Unreachable
 from atlas.events import Emitter, EventType, Stage
 from atlas.generators.terraform import PROVIDER
+from atlas.ownership import unlock
 from atlas.plan import Action, Change, Plan, by_key
 from atlas.ports import Cluster, GuestReady, Journal, Work
 from atlas.settings import Profile
@@ -178,7 +179,7 @@ class TerraformEngine:
             if not locked:
                 return now
             if time.monotonic() > deadline:
-                commands = "; ".join(f"{'pct' if g.kind == 'container' else 'qm'} unlock {g.vmid}" for g in locked)
+                commands = "; ".join(unlock(g.kind, g.vmid) for g in locked)
                 raise PartlyDone(
                     f"guest {locked[0].vmid} on {locked[0].node} stays locked ({locked[0].lock})",
                     f"as root on the node, once nothing works on it: {commands}; then `atlas resume`",

@@ -62,7 +62,7 @@ def lab(bare: Program) -> Iterator[Api]:
     for vmid, row in api.rows().items():
         if row["status"] == "running":
             api.wait(node.qemu(vmid).status.stop.post())
-        api.wait(node.qemu(vmid).delete(skiplock=1))
+        api.wait(node.qemu(vmid).delete(skiplock=1, **{"destroy-unreferenced-disks": 1}))
     for row in node.storage("shared-nfs").content.get(content="import"):
         node.storage("shared-nfs").content(row["volid"]).delete()
 
@@ -151,7 +151,7 @@ def test_what_a_killed_node_left_half_made_is_told_and_never_touched(
     bare("lab", "fault", "add", "task-fail", *fault).ended(0)
     atlas(*add(vendor, "--yes")).ended(1)
     again = atlas(*add(vendor, "--yes")).ended(4)
-    assert "qm unlock 19999 && qm destroy 19999" in again.text
+    assert "qm unlock 19999 && qm destroy 19999 --destroy-unreferenced-disks 1" in again.text
     assert list(lab.rows()) == [19_999]
 
 

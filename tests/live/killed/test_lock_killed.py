@@ -43,7 +43,7 @@ def test_a_lock_that_nobody_holds_any_more_ends_with_the_administrators_command(
             with pytest.raises(PartlyDone, match=r"is locked \(clone\)") as caught:
                 site.carry_out(*site.resumed(run.id))
             assert caught.value.exit_code == 4
-            assert "qm unlock 10000 && qm destroy 10000" in caught.value.hint
+            assert "qm unlock 10000 && qm destroy 10000 --destroy-unreferenced-disks 1" in caught.value.hint
         assert site.config(10_000)["lock"] == "clone"
         site.store.close()
     finally:

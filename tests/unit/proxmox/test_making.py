@@ -68,8 +68,8 @@ def test_a_container_goes_where_there_is_most_room() -> None:
 @pytest.mark.parametrize(
     ("lock", "kind", "command"),
     [
-        ("clone", "vm", "`qm unlock 7 && qm destroy 7`"),
-        ("create", "container", "`pct unlock 7 && pct destroy 7`"),
+        ("clone", "vm", "`qm unlock 7 && qm destroy 7 --destroy-unreferenced-disks 1`"),
+        ("create", "container", "`pct unlock 7 && pct destroy 7 --destroy-unreferenced-disks 1`"),
         ("backup", "vm", "`qm unlock 7`"),
         ("migrate", "container", "`pct unlock 7`"),
     ],

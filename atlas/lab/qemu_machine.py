@@ -86,7 +86,7 @@ def wake(lab: Lab, guest: Guest) -> None:
     """Note that a guest runs."""
     guest.status = "running"
     guest.started_at = lab.clock.now()
-    guest.pid = 100_000 + guest.vmid % 800_000
+    guest.pid = lab.tasks.new_pid()
     guest.extra.pop("paused", None)
 
 

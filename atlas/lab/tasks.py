@@ -95,6 +95,11 @@ class Tasks:
             if record.endtime is None:  # its process died with the last one
                 record.endtime, record.exitstatus = int(clock.now()), KILLED
 
+    def new_pid(self) -> int:
+        """Return the number of a new process, of a worker or a guest."""
+        self._pid += 1
+        return self._pid
+
     def start(
         self,
         node: str,
@@ -105,11 +110,10 @@ class Tasks:
         at_step: AtStep | None = None,
     ) -> str:
         """Start a worker and return its UPID."""
-        self._pid += 1
-        start = int(self.clock.now())
-        pstart = (start * 100 + self._pid) & 0xFFFFFFFF
-        upid = f"UPID:{node}:{self._pid:08X}:{pstart:08X}:{start:08X}:{kind}:{id}:{user}:"
-        record = TaskRecord(upid, node, kind, id, user, self._pid, pstart, start)
+        pid, start = self.new_pid(), int(self.clock.now())
+        pstart = (start * 100 + pid) & 0xFFFFFFFF
+        upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{start:08X}:{kind}:{id}:{user}:"
+        record = TaskRecord(upid, node, kind, id, user, pid, pstart, start)
         self.records[upid] = record
         worker = asyncio.get_running_loop().create_task(self._run(Task(self, record, at_step), work))
         worker.add_done_callback(lambda _: self._settle(record))

@@ -55,6 +55,11 @@ class Site:
         found = self.terraform("plan", f"-var=step={step}", "-detailed-exitcode", good=(0, 2))
         return "" if "No changes." in found else found
 
+    def pids(self) -> dict[int, int]:
+        """Return the process of each VM that runs."""
+        rows = [row for node in ("pve1", "pve2") for row in self.api.nodes(node).qemu.get()]
+        return {row["vmid"]: row["pid"] for row in rows if row["status"] == "running"}
+
     def world(self) -> dict[str, list[str]]:
         """Return what is there, by the API."""
         api = self.api
@@ -119,10 +124,11 @@ def test_a_site_is_made_changed_imported_and_destroyed(site: Site) -> None:
     rules = site.api.nodes("pve1").qemu(700).firewall.rules.get()
     assert [(row["pos"], row["action"]) for row in rules] == [(0, "web"), (1, "ACCEPT")]
 
+    pids = site.pids()
     changed = site.apply(2)
     replaced = {address for address, actions in changed.items() if actions != "update"}
     assert replaced == {"proxmox_virtual_environment_vm.plain"}
-    assert len(changed) == 14
+    assert len(changed) == 15
     assert site.rest(2) == ""
     then = site.api.nodes("pve1").qemu(700)
     config, running = then.config.get(), then.config.get(current=1)
@@ -133,6 +139,10 @@ def test_a_site_is_made_changed_imported_and_destroyed(site: Site) -> None:
     assert "size=3G" in config["sata2"]
     assert config["net0"] == first["net0"]
     assert config["smbios1"] == first["smbios1"], "it is the same VM"
+
+    hot = site.api.nodes("pve1").qemu(705).config.get(current=1)
+    assert (hot["vcpus"], hot["memory"], "net1" in hot) == (3, "3072", True)
+    assert {vmid for vmid, pid in site.pids().items() if pid == pids[vmid]} == {701, 705}, "only these went on running"
 
     imported = {
         "proxmox_virtual_environment_vm.plain": "pve1/713",

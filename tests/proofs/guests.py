@@ -54,7 +54,9 @@ async def vm_power(p: Proof) -> None:
     await p.sets(f"POST {vm}/status/reset", {}, f"GET {NODE}/tasks", {"type": "qmreset"})
     await p.do(f"PUT {vm}/config", memory=2048)
     config = f"GET {vm}/config"
+    process = (await p.read(status))["pid"]
     await p.sets(f"POST {vm}/status/reboot", {}, config, {"memory": "2048"}, {"current": 1})
+    assert (await p.read(status))["pid"] != process, "only a new process has what was pending"
     await p.do(f"POST {vm}/status/stop")
 
 

@@ -35,7 +35,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "lab-acceptance.md"
 ROOT = "root@pam"
 OUTCOME = re.compile(r"^ *--- (PASS|FAIL|SKIP): (\S+)", re.MULTILINE)
 WORDS = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
-ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
+ROW = re.compile(r"^\| (\S+) \| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
+Outcomes = dict[tuple[str, str], str]
+"""By program and test."""
 
 HEAD = """# The provider's own acceptance tests
 
@@ -45,8 +47,8 @@ storages and bridges of `tests/acceptance/inventory.yaml`, and reasons come from
 
 Of {total} tests {passed} pass; {api} need only an API, and {api_passed} of these pass.
 
-| test | | why |
-| --- | --- | --- |
+| program | test | | why |
+| --- | --- | --- | --- |
 """
 
 
@@ -167,16 +169,22 @@ def reasons() -> dict[str, Any]:
     return {**data, "needs": {test: row["why"] for row in data["needs"] for test in row["tests"]}}
 
 
-def page(outcomes: Mapping[str, str], known: Mapping[str, Any]) -> str:
+def rows(text: str) -> Outcomes:
+    """Read the outcomes that a page tells of."""
+    return {(program, test): word for program, test, word in ROW.findall(text)}
+
+
+def page(outcomes: Outcomes, known: Mapping[str, Any]) -> str:
     """Write the page: each test with its outcome, and why it does not pass."""
     passed = {name for name, word in outcomes.items() if word == "passed"}
-    api = outcomes.keys() - known["needs"].keys() | passed
+    api = {name for name in outcomes if name[1] not in known["needs"]} | passed
     text = HEAD.format(
         of=known["of"], total=len(outcomes), passed=len(passed), api=len(api), api_passed=len(api & passed)
     )
     for name, word in sorted(outcomes.items()):
-        why = "" if word == "passed" else known["needs"].get(name, "")
-        text += f"| `{name}` | {word} | {why} |\n"
+        program, test = name
+        why = "" if word == "passed" else known["needs"].get(test, "")
+        text += f"| {program} | `{test}` | {word} | {why} |\n"
     return text
 
 
@@ -192,17 +200,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     logs: Path = given.logs or Path(tempfile.mkdtemp(prefix="atlas-acceptance-logs-"))
     logs.mkdir(parents=True, exist_ok=True)
-    outcomes = dict(ROW.findall(given.page.read_text())) if given.page.exists() else {}
+    outcomes = rows(given.page.read_text()) if given.page.exists() else {}
     known, unexpected = reasons(), 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab ends, too
     with site() as lab:
         for program in programs(given.programs):
             for test in tests_of(program, known):
-                if not re.search(given.only, test) or (given.failed and outcomes.get(test) == "passed"):
+                row = program.stem, test
+                if not re.search(given.only, test) or (given.failed and outcomes.get(row) == "passed"):
                     continue
                 begun = time.monotonic()
                 found = run(program, test, lab.environment(), given.limit, logs / f"{test}.log")
-                outcomes[test] = "failed" if found == "killed" else found
+                outcomes[row] = "failed" if found == "killed" else found
                 unexpected += found != "passed" and test not in known["needs"]
                 sys.stdout.write(f"{found:8} {time.monotonic() - begun:6.1f} s  {test}\n")
                 sys.stdout.flush()

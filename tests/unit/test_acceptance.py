@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.acceptance import ROW, outcome, page, reasons
+from tools.acceptance import outcome, page, reasons, rows
 
 SAID = """=== RUN   TestAccVM
 --- FAIL: TestAccVM (1.00s)
@@ -21,12 +21,13 @@ def test_an_outcome_counts_the_parts_of_a_test_that_failed() -> None:
 
 
 def test_the_page_counts_what_needs_only_an_api_and_is_read_back() -> None:
-    outcomes = {"TestAccB": "passed", "TestAccA": "failed, 1 of 3 parts passed", "TestAccC": "failed"}
+    outcomes = {("vm", "TestAccB"): "passed", ("vm", "TestAccA"): "failed, 1 of 3 parts passed"}
+    outcomes["sdn", "TestAccB"] = "failed"
     known = {"of": "a provider", "needs": {"TestAccA": "ssh to a node"}}
     text = page(outcomes, known)
     assert "Of 3 tests 1 pass; 2 need only an API, and 1 of these pass." in text
-    assert "| `TestAccA` | failed, 1 of 3 parts passed | ssh to a node |\n" in text
-    assert dict(ROW.findall(text)) == outcomes
+    assert "| vm | `TestAccA` | failed, 1 of 3 parts passed | ssh to a node |\n" in text
+    assert rows(text) == outcomes
 
 
 def test_every_reason_is_given_once() -> None:

@@ -176,6 +176,38 @@ resource "proxmox_virtual_environment_vm" "plain" {
   }
 }
 
+resource "proxmox_virtual_environment_vm" "hot" {
+  name      = "hot"
+  node_name = "pve1"
+  vm_id     = 705
+  hotplug   = "network,disk,usb,memory,cpu"
+  cpu {
+    cores      = 4
+    hotplugged = local.later ? 3 : 1
+    numa       = true
+    type       = "x86-64-v2-AES"
+  }
+  memory {
+    dedicated = local.later ? 3072 : 2048
+  }
+  disk {
+    datastore_id = "local-lvm"
+    interface    = "virtio0"
+    import_from  = proxmox_virtual_environment_download_file.image.id
+    size         = local.later ? 8 : 5
+  }
+  network_device {
+    bridge = "vmbr0"
+  }
+  dynamic "network_device" {
+    for_each = local.later ? ["vmbr0"] : []
+    content {
+      bridge = network_device.value
+    }
+  }
+  stop_on_destroy = true
+}
+
 resource "proxmox_virtual_environment_container" "box" {
   node_name    = "pve1"
   vm_id        = 704

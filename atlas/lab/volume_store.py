@@ -96,7 +96,7 @@ def _names(lab: Lab, storage: Storage, node: str) -> list[str]:
 def _backend_path(lab: Lab, storage: Storage, node: str, vmid: int, name: str) -> str:
     """Choose a path that no volume has; a base keeps the path from before it was one."""
     wanted = f"{storage.id}/{'' if storage.shared else node + '/'}images/{vmid}/{name}"
-    used = {volume.path for volume in lab.volumes.values()}
+    used = {path for volume in lab.volumes.values() for path in (volume.path, volume.extra.get("shares"))}
     return next(path for path in (wanted, *(f"{wanted}.{n}" for n in range(1, 9999))) if path not in used)
 
 
@@ -308,10 +308,17 @@ async def free(lab: Lab, node: str, volid: str) -> None:
     if record is None:
         return
     clones = [other for other in lab.volumes.values() if (other.parent, other.node) == (volid, record.node)]
-    for clone in clones:  # on LVM-thin, which lets them live on: what they share with it stays
-        clone.parent = None
-    if record.path and not clones:
-        await lab.backend.delete_disk(record.path)
+    for clone in clones:  # on LVM-thin, which lets them live on: what they share with it stays until the last one goes
+        clone.parent, clone.extra["shares"] = None, record.path
+    gone = [] if clones else [record.path]
+    gone += [] if _shared(lab, record.extra.get("shares")) else [record.extra.get("shares")]
+    for path in gone:
+        if path:
+            await lab.backend.delete_disk(path)
+
+
+def _shared(lab: Lab, path: str | None) -> bool:
+    return any(other.extra.get("shares") == path for other in lab.volumes.values())
 
 
 async def resize(lab: Lab, node: str, volume: Volume, size: int) -> None:

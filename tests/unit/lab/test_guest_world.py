@@ -208,7 +208,12 @@ async def test_a_linked_clone_on_lvm_thin_outlives_its_template() -> None:
     disk = api.lab.volume("local-lvm:vm-102-disk-0", "pve1")
     assert disk is not None
     assert disk.parent is None
-    assert await api.run("POST", "/nodes/pve1/qemu/102/status/start") == "OK"
+    assert await api.run("POST", "/nodes/pve1/qemu", vmid=101, scsi0="local-lvm:1") == "OK"
+    new = api.lab.volume("local-lvm:vm-101-disk-0", "pve1")
+    assert new is not None
+    assert new.path != disk.extra["shares"]  # what the clone stands on is not written over
+    assert await api.run("DELETE", "/nodes/pve1/qemu/102") == "OK"
+    assert not [v for v in api.lab.volumes.values() if v.extra.get("shares")]
 
 
 class Guests(RuleBasedStateMachine):

@@ -90,5 +90,5 @@ def main() -> None:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         sys.exit(1)
     if code == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code by itself
-        sys.stderr.write("interrupted; `atlas resume` goes on with what was begun\n")
+        sys.stderr.write("interrupted; `atlas resume`, or the same command again, goes on with what was begun\n")
     sys.exit(code if isinstance(code, int) else 0)

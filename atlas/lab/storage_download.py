@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 import tempfile
@@ -109,6 +110,17 @@ def _session() -> ClientSession:
     )
 
 
+def _failure(error: Exception) -> tuple[str, str]:
+    """Return the host and port that could not be connected to (empty for other failures), and why."""
+    from aiohttp import ClientConnectorError
+
+    if isinstance(error, ClientConnectorError):
+        number = error.os_error.errno or 0
+        words = os.strerror(number) if number > 0 else error.os_error.strerror  # asyncio puts words of its own there
+        return f"{error.host}:{error.port}", words or str(error.os_error)
+    return "", str(error) or type(error).__name__
+
+
 async def _fetch(call: Call, path: str) -> None:
     from aiohttp import ClientError
 
@@ -122,7 +134,8 @@ async def _fetch(call: Call, path: str) -> None:
                 async for chunk in answer.content.iter_chunked(1 << 20):
                     file.write(chunk)
     except (ClientError, TimeoutError, OSError, ValueError) as error:
-        raise PVEError(500, f"download failed: {error}") from error
+        where, why = _failure(error)
+        raise PVEError(500, f"download failed: {f'Connecting to {where}... failed: ' if where else ''}{why}") from error
 
 
 @api("GET", "/nodes/{node}/query-url-metadata")
@@ -135,7 +148,9 @@ async def url_metadata(call: Call) -> dict[str, Any]:
         async with _session() as session, session.head(url, allow_redirects=True, **_asked(call)) as answer:
             status, headers = f"{answer.status} {answer.reason}", answer.headers
     except (ClientError, TimeoutError, OSError, ValueError) as error:
-        raise PVEError(500, f"invalid server response: '500 Can't connect: {error}'") from error
+        where, why = _failure(error)
+        said = f"Can't connect to {where} ({why})" if where else why
+        raise PVEError(500, f"invalid server response: '500 {said}'") from error
     if not status.startswith("200 "):
         raise PVEError(500, f"invalid server response: '{status}'")
     named = re.search(r'filename="([^"]*)"|filename=([^;]*)', headers.get("Content-Disposition", ""))

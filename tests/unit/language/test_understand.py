@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import string
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from fakes.effort import calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -82,9 +83,8 @@ def test_a_message_does_not_change_the_draft_it_begins_with() -> None:
     "piece", ["2 web vms, ", "10.0.0.1 and ", "((((", "without the ", "a/b/c ", "open 80, ", "a" * 40 + " "]
 )
 def test_a_long_message_takes_its_time_and_no_more(piece: str) -> None:
-    begin = time.perf_counter()
-    hear((piece * 4000)[:8000])
-    assert time.perf_counter() - begin < 5
+    once, twice = (calls(partial(hear, (piece * 2000)[:n])) for n in (1000, 2000))
+    assert twice < 4 * once
 
 
 def test_instructions_in_names_and_tags_are_data() -> None:

@@ -1,6 +1,6 @@
 # The commands of the project; each does the set-up that it needs, and that is quick the second time.
 BIN := .venv/bin
-.PHONY: demo test setup check bench roles acceptance format clean
+.PHONY: demo test setup check bench roles reference conformance acceptance format clean
 
 setup:
 	@.ci/setup
@@ -28,6 +28,9 @@ bench: setup
 
 acceptance: setup
 	@PYTHONPATH=tests $(BIN)/python tests/tools/acceptance.py $(PROGRAM) $(OPTIONS)
+
+reference: setup
+	@$(BIN)/python -m pytest -q -s tests/live/test_lab_reference.py
 
 format: setup
 	@$(BIN)/ruff check --fix .

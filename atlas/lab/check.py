@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -180,8 +181,14 @@ def _limit_fault(schema: Schema, text: str) -> str | None:
     return None
 
 
+@functools.cache
 def perl(pattern: str) -> str:
-    """Return a Perl pattern of the table in Python's writing."""
+    """Return a Perl pattern of the table in Python's writing.
+
+    A separator that may be empty, between runs that repeat, matches nothing more than one that may not; but Python
+    would try every way to cut a long text into runs, for years.
+    """
+    pattern = pattern.replace("|[-]*)", "|[-]+)")
     return re.sub(r"\(\?\^([a-z]*):", lambda m: f"(?{m[1].replace('u', '')}:" if m[1] else "(?:", pattern)
 
 

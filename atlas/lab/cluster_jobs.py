@@ -1,18 +1,19 @@
-"""cluster/backup and cluster/mapping: definitions of jobs and devices; none of the jobs runs by itself."""
+"""cluster/backup: the definitions of backup jobs; none of them runs by itself."""
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.calendar_events import DAYS, parse
-from atlas.lab.call import Call, PVEError, api
+from atlas.lab.call import Call, Forbidden, PVEError, api
 from atlas.lab.formats import split_list, taken_apart
 from atlas.lab.property_formats import PROPERTIES
-from atlas.lab.sections import change, check_digest, settings, table_digest
-from atlas.lab.world import Entry
+from atlas.lab.sections import settings
+from atlas.lab.table import load
+from atlas.lab.world import Entry, Guest
 
 # Property strings that are shown taken apart.
 _PARSED = {"prune-backups": "prune-backups", "fleecing": "backup-fleecing", "performance": "backup-performance"}
@@ -45,6 +46,19 @@ def _scheduled(params: dict[str, Any], *, required: bool = False) -> dict[str, A
     return rest | {"schedule": params["starttime"] if everyday else f"{','.join(days)} {params['starttime']}"}
 
 
+def _check_caller(call: Call, *names: str) -> None:
+    """Refuse what the caller may not set, and a pool that there is not."""
+    if not call.is_root:
+        for key in ("tmpdir", "dumpdir", "script", "job-id"):
+            if key in call.params or key in names:
+                raise PVEError(400, errors={key: "Only root may set this option."})
+    pool = call.params.get("pool")
+    if pool:
+        if pool not in call.lab.pools:
+            raise Forbidden(f"pool '{pool}' does not exist")
+        call.need(f"/pool/{pool}", "VM.Backup")
+
+
 @api("GET", "/cluster/backup")
 def jobs(call: Call) -> list[dict[str, Any]]:
     """List the backup jobs, each with the time of its next run, also if it is not enabled."""
@@ -72,6 +86,7 @@ def schedule_analyze(call: Call) -> list[dict[str, Any]]:
 @api("POST", "/cluster/backup")
 def create_job(call: Call) -> None:
     """Make a backup job."""
+    _check_caller(call)
     params, table = _scheduled(call.params, required=True), call.lab.section("backup")
     name = params.get("id") or str(uuid.uuid4())
     if name in table:
@@ -93,13 +108,36 @@ def read_job(call: Call) -> dict[str, Any]:
     return _job(name, table[name])
 
 
+# What goes when something else chooses a job's guests.
+_OTHERS = {"vmid": ("all", "exclude", "pool"), "all": ("vmid", "pool"), "pool": ("vmid", "all", "exclude")}
+
+
+def _deletable() -> set[str]:
+    known = set(load().description["/cluster/backup/{id}"]["PUT"]["parameters"])
+    return known - {"id", "delete", "enabled", "schedule", "starttime", "dow"}
+
+
 @api("PUT", "/cluster/backup/{id}")
 def update_job(call: Call) -> None:
-    """Change a backup job."""
+    """Change a backup job; what chooses its guests takes the place of what chose them so far."""
+    gone = split_list(call.params.get("delete", ""))
+    _check_caller(call, *gone)
+    given = settings(_scheduled(call.params), "id", "delete")
     table, name = call.lab.section("backup"), call.params["id"]
+    if not given and not gone:
+        raise PVEError(500, "no options specified")
     if name not in table:
         raise PVEError(500, "no such vzdump job")
-    change(table[name].data, _scheduled(call.params), "id")
+    unknown = next((key for key in gone if key not in _deletable()), None)
+    if unknown is not None:
+        raise _inner("delete", f"unknown option '{unknown}'")
+    data = {key: value for key, value in table[name].data.items() if key not in gone} | given
+    if "exclude" in data and "pool" not in data:
+        data["all"] = 1
+    chosen = next((key for key in ("vmid", "all", "pool") if given.get(key)), "pool" if "pool" in data else "")
+    for key in _OTHERS.get(chosen, ()):
+        data.pop(key, None)
+    table[name].data = data
 
 
 @api("DELETE", "/cluster/backup/{id}")
@@ -121,6 +159,25 @@ def _included(call: Call, data: dict[str, Any]) -> set[str]:
     return set(lab.guests) - set(split_list(data.get("exclude", "")))
 
 
+_DISK = re.compile(r"(scsi|virtio|sata|ide|mp|efidisk|tpmstate)\d+|rootfs")
+
+
+def _reason(guest: Guest, key: str, value: str) -> dict[str, Any]:
+    """Say whether a disk is in a backup of its guest, and why."""
+    flag = re.search(r",backup=(\d)", value)
+    if guest.kind == "qemu":
+        if key == "efidisk0" and guest.config.get("bios") != "ovmf":
+            return {"included": 0, "reason": "efidisk but no OMVF BIOS"}
+        wanted = flag is None or flag[1] == "1"
+        return {"included": int(wanted), "reason": f"backup={'yes' if wanted else 'no'}"}
+    if key == "rootfs":
+        return {"included": 1, "reason": "rootfs"}
+    if value.startswith("/"):
+        return {"included": 0, "reason": "not a volume"}
+    wanted = flag is not None and flag[1] == "1"
+    return {"included": int(wanted), "reason": "enabled" if wanted else "disabled"}
+
+
 @api("GET", "/cluster/backup/{id}/included_volumes")
 def included_volumes(call: Call) -> dict[str, Any]:
     """Return the guests of a backup job with their disks."""
@@ -131,22 +188,16 @@ def included_volumes(call: Call) -> dict[str, Any]:
     for vmid in sorted(_included(call, table[name].data), key=int):
         guest = call.lab.guests[vmid]
         disks = [
-            {
-                "id": f"{vmid}:{key}",
-                "name": str(value).partition(",")[0],
-                "included": int("backup=0" not in str(value)),
-                "leaf": 1,
-                "reason": "enabled",
-            }
-            for key, value in guest.config.items()
-            if key[:-1] in ("scsi", "virtio", "sata", "ide", "mp") and "media=cdrom" not in str(value)
+            {"id": f"{vmid}:{key}", "name": str(value).partition(",")[0], "leaf": 1, **_reason(guest, key, str(value))}
+            for key, value in sorted(guest.config.items())
+            if _DISK.fullmatch(key) and "media=cdrom" not in str(value)
         ]
         row = {
             "id": guest.vmid,
             "name": guest.config.get("name") or guest.config.get("hostname") or "",
             "type": guest.kind,
         }
-        children.append(row | {"children": disks} | ({} if disks else {"leaf": 1}))
+        children.append(row | {"children": disks, "leaf": int(not disks)})
     return {"children": children}
 
 
@@ -161,57 +212,3 @@ def not_backed_up(call: Call) -> list[dict[str, Any]]:
         for vmid, guest in call.lab.guests.items()
         if vmid not in covered and call.may(f"/vms/{vmid}", "VM.Audit")
     ]
-
-
-def _mapping(kind: str, word: str) -> None:
-    """Register the calls of one kind of mapping."""
-    base, item = f"/cluster/mapping/{kind}", f"/cluster/mapping/{kind}/{{id}}"
-
-    def found(call: Call) -> Entry:
-        table, name = call.lab.section(f"mapping/{kind}"), call.params["id"]
-        if name not in table:
-            raise PVEError(500, f"mapping '{name}' not found")
-        return table[name]
-
-    @api("GET", base)
-    def index(call: Call) -> list[dict[str, Any]]:
-        table = call.lab.section(f"mapping/{kind}")
-        sum_ = table_digest(table)
-        rows = []
-        for name, entry in table.items():
-            if call.may(f"/mapping/{kind}/{name}", "Mapping.Audit", "Mapping.Use", "Mapping.Modify", any=True):
-                rows.append({"id": name, "type": kind, "digest": sum_, **entry.data})
-        return rows
-
-    @api("GET", item)
-    def read(call: Call) -> dict[str, Any]:
-        return {
-            **found(call).data,
-            "digest": table_digest(call.lab.section(f"mapping/{kind}")),
-            **({"type": kind} if kind == "dir" else {}),
-        }
-
-    @api("POST", base)
-    def create(call: Call) -> None:
-        table, name = call.lab.section(f"mapping/{kind}"), call.params["id"]
-        if name in table:
-            raise PVEError(500, f"create {word} mapping failed: {kind} ID '{name}' already defined")
-        table[name] = Entry(settings(call.params, "id"))
-
-    @api("PUT", item)
-    def update(call: Call) -> None:
-        if "map" not in call.params:
-            raise PVEError(500, f"update {word} mapping failed: missing value for required option 'map'")
-        entry = found(call)
-        check_digest(call.params, table_digest(call.lab.section(f"mapping/{kind}")), f"update {word} mapping failed: ")
-        change(entry.data, call.params, "id")
-
-    @api("DELETE", item)
-    def delete(call: Call) -> None:
-        call.lab.section(f"mapping/{kind}").pop(call.params["id"], None)
-
-    _: list[Callable[..., object]] = [index, read, create, update, delete]
-
-
-for _kind, _word in (("dir", "directory"), ("pci", "hardware"), ("usb", "hardware")):
-    _mapping(_kind, _word)

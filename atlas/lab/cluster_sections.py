@@ -15,6 +15,23 @@ def _server(_: Call, name: str, data: Data) -> Data:
     return {"id": name, "disable": data.get("disable", 0), **{key: data[key] for key in ("type", "server", "port")}}
 
 
+_SERVERS = {
+    "graphite": {"path", "proto", "timeout"},
+    "influxdb": {
+        *("influxdbproto", "timeout", "max-body-size", "organization", "bucket", "token", "api-path-prefix"),
+        "verify-certificate",
+    },
+}
+
+
+def _check_server(_: Call, __: str, data: Data) -> None:
+    known = _SERVERS.get(str(data["type"]))
+    own = set().union(*_SERVERS.values())
+    wrong = next((key for key in sorted(data) if known is not None and key in own - known), None)
+    if wrong is not None:
+        raise PVEError(500, f"unexpected property '{wrong}'")
+
+
 def _plain(_: Call, __: str, data: Data) -> Data:
     return {key: value for key, value in data.items() if key != "digest"}
 
@@ -53,7 +70,8 @@ serve(
         exists="Metric server '{}' already exists",
         missing="status server entry '{}' does not exist",
         unknown="no such server '{}'",
-        forgiving=True,
+        gone="cannot lookup undefined type! at /usr/share/perl5/PVE/SectionConfig.pm line 1.",
+        check=_check_server,
         made_at_item=True,
         required={"": ("port", "server")},
         secrets=("token",),
@@ -78,10 +96,12 @@ serve(
         *("/cluster/jobs/realm-sync", "id", "realm-sync"),
         exists="Job '{}' already exists",
         missing="No such job '{}'",
-        unknown="No such job '{}'",
+        unknown="no such realm-sync job",
+        gone="400 Parameter verification failed.\nid: No such job '{}'\n",
         status=400,
+        change_status=500,
         made_at_item=True,
-        required={"": ("realm", "schedule")},
+        required={"": ("realm", "schedule", "scope")},
         defaults={"enabled": 1},
         row=_job,
         one=lambda call, name, data: _plain(call, name, {"type": "realm-sync", **data}),

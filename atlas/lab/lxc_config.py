@@ -11,6 +11,7 @@ from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list, truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts, parse_mount
 from atlas.lab.guests import assert_unmodified, check_lock, check_protection, digest, fault, flock, refuse, this_guest
+from atlas.lab.lxc_bridges import check_bridges
 from atlas.lab.lxc_options import Checker, check_content, kept
 from atlas.lab.qemu_status import ha_status
 from atlas.lab.table import load as load_table
@@ -191,6 +192,7 @@ async def update(call: Call) -> object:
         except PVEError:
             guest.config, guest.pending = before
             raise
+        check_bridges(call.lab, guest)
     return None
 
 

@@ -10,7 +10,17 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import mount_type, mounts, parse_mount, print_mount
-from atlas.lab.guests import assert_unmodified, check_lock, failure, flock, load, need_vm, refuse, this_guest
+from atlas.lab.guests import (
+    assert_unmodified,
+    check_lock,
+    check_protection,
+    failure,
+    flock,
+    load,
+    need_vm,
+    refuse,
+    this_guest,
+)
 from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_disks import renamed
 from atlas.lab.tasks import Task
@@ -75,7 +85,8 @@ async def move(call: Call) -> object:
     if other:
         return _reassign(call, slot, int(other))
     if not storage_id:
-        raise refuse("either target storage or target-vmid needs to be set")
+        missing = "both 'storage' and 'target-vmid' missing, either needs to be set"
+        raise PVEError(400, errors={"storage": missing, "target-vmid": missing})
     call.need(f"/storage/{storage_id}", "Datastore.AllocateSpace")
     async with flock(lab, vmid, "lxc"):
         guest = load(lab, node, vmid, "lxc")
@@ -163,7 +174,8 @@ def _reassign(call: Call, slot: str, other: int) -> str:
             source, target, mount = _checked_reassign(call, slot, other, wanted)
             task.log(f"moving volume '{slot}' from container '{vmid}' to '{other}'")
             volid = renamed(call.lab, source.node, mount["volume"], other)
-            del source.config[slot]
+            del source.config[slot]  # gone even if the target then refuses: nothing is put back
+            check_protection(target, f"can't update CT {other} drive '{wanted}'")
             shown = volid if re.match("unused", wanted) else print_mount({**mount, "volume": volid})
             target.config[wanted] = shown
 

@@ -128,7 +128,7 @@ def _create(kind: str) -> Callable[[Call], object]:
 
     def create(call: Call) -> object:
         params, name = call.params, call.params["name"]
-        devices = split_list(params.get("devices") or params["device"])
+        devices = split_list(params["devices"] if "devices" in params else params["device"])
         for device in devices:
             _unused(call, device)
         if params.get("add_storage") and name in call.lab.storages:

@@ -48,7 +48,7 @@ PROPERTIES: dict[str, dict[str, dict[str, Any]]] = {
         "base64": {"type": "boolean", "optional": 1},
         "uuid": {"type": "string", "optional": 1, "pattern": r"[a-fA-F0-9]{8}(?:-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}"},
         **{
-            name: {"type": "string", "optional": 1, "pattern": r"[A-Za-z0-9+\/]+={0,2}|[^,]*"}
+            name: {"type": "string", "optional": 1, "pattern": r"[A-Za-z0-9+\/]+={0,2}"}
             for name in ("family", "manufacturer", "product", "serial", "sku", "version")
         },
     },

@@ -33,7 +33,9 @@ class Section:
         missing: The error of a read where there is none.
         unknown: That of a change, and of a removal unless that forgives.
         forgiving: Whether removing what is not there is no fault.
+        gone: The error of a removal where there is none, if it is another one.
         status: That of errors about what is not there; 400 names the key as the faulty parameter.
+        change_status: That of such errors of changes and removals, if it is another one.
         taken: That of the error where one is made anew.
         made_at_item: Whether an object is made by a call on its own path.
         required: What an object of a type cannot be without; the empty type stands for all.
@@ -53,8 +55,10 @@ class Section:
     exists: str
     missing: str
     unknown: str
+    gone: str = ""
     forgiving: bool = False
     status: int = 500
+    change_status: int = 0
     taken: int = 500
     made_at_item: bool = False
     required: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -71,10 +75,10 @@ class Section:
         """Return the objects."""
         return lab.section(self.table)
 
-    def error(self, text: str, name: str) -> PVEError:
+    def error(self, text: str, name: str, status: int = 0) -> PVEError:
         """Return an error about one of them."""
-        words = text.format(name)
-        return PVEError(400, errors={self.key: words}) if self.status == 400 else PVEError(self.status, words)
+        words, status = text.format(name), status or self.status
+        return PVEError(400, errors={self.key: words}) if status == 400 else PVEError(status, words)
 
     def named(self, call: Call) -> str:
         """Return the name that a call gives."""
@@ -135,7 +139,7 @@ def serve(section: Section) -> None:
         table, name = section.entries(call.lab), section.named(call)
         check_digest(call.params, table_digest(table))
         if name not in table:
-            raise section.error(section.unknown, name)
+            raise section.error(section.unknown, name, section.change_status)
         gone = without(section, call)
         data = {key: value for key, value in table[name].data.items() if key not in gone}
         data |= settings(call.params, *hidden)
@@ -147,7 +151,7 @@ def serve(section: Section) -> None:
         if name not in table:
             if section.forgiving:
                 return
-            raise section.error(section.unknown, name)
+            raise section.error(section.gone or section.unknown, name, section.change_status)
         section.leave(call, name, table[name].data)
         del table[name]
 

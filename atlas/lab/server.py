@@ -34,6 +34,7 @@ HANDLER_MODULES = (
     "cluster_replication",
     "cluster_resources",
     "cluster_jobs",
+    "cluster_mappings",
     "cluster_options",
     "cluster_sections",
     "guest_calls",

@@ -57,7 +57,7 @@ def _pair(verify: Verify) -> Verify:
 
 
 def _cpus(text: str) -> str | None:
-    for part in re.sub(",+$", "", text).split(",") if text else ():
+    for part in text.rstrip(",").split(",") if text.rstrip(",") else ():
         span = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if span is None or int(span[2] or span[1]) < int(span[1]):
             return "unable to parse cpuset option"

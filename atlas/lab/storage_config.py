@@ -40,15 +40,33 @@ _TYPES: dict[str, set[str]] = {
     "iscsidirect": {"!portal", "!target"},
     "esxi": {"!server", "!username", "!password", "skip-cert-verification"},
 }  # fmt: skip
+_ANY = "backup,images,import,iso,none,rootdir,snippets,vztmpl"
+_NO_IMAGES = "backup,import,iso,snippets,vztmpl"
+# What each type may hold, and what it holds where nobody says.
 _CONTENT = {
-    "dir": "images,rootdir",
-    "btrfs": "images,rootdir",
-    "nfs": "images",
-    "cifs": "images",
-    "cephfs": "backup",
-    "pbs": "backup",
-    "esxi": "import",
+    "dir": (_ANY, "images,rootdir"),
+    "btrfs": (_ANY, "images,rootdir"),
+    "nfs": (_ANY.replace("none,", ""), "images"),
+    "cifs": (_ANY.replace("none,", ""), "images"),
+    "cephfs": (_NO_IMAGES, "backup"),
+    "lvm": ("images,rootdir", "images"),
+    "lvmthin": ("images,rootdir", "images,rootdir"),
+    "zfspool": ("images,rootdir", "images,rootdir"),
+    "zfs": ("images", "images"),
+    "rbd": ("images,rootdir", "images"),
+    "pbs": ("backup,none", "backup"),
+    "iscsi": ("images,none", "images"),
+    "iscsidirect": ("images,none", "images"),
+    "esxi": ("import", "import"),
 }
+_FIXED = {
+    "nfs": {"server"},
+    "cifs": {"server", "share"},
+    "pbs": {"server", "datastore"},
+    "zfspool": {"pool"},
+    "zfs": {"pool", "blocksize"},
+}
+_SAYS_SHARED = SHARED_TYPES - {"esxi"}
 _SECRETS = {"password", "encryption-key", "keyring", "master-pubkey"}
 
 
@@ -60,16 +78,31 @@ def _known(kind: str) -> set[str]:
     return {name.removeprefix("!") for name in _TYPES[kind]} | _COMMON
 
 
-def _normal(options: dict[str, Any]) -> dict[str, Any]:
+def _normal(kind: str, options: dict[str, Any], doing: str = "") -> dict[str, Any]:
     if "content" in options:
-        options["content"] = ",".join(sorted(set(split_list(options["content"]))))
+        valid = set(_CONTENT[kind][0].split(","))
+        found = valid & set(split_list(options["content"]))  # what it cannot hold is left out without a word
+        if "none" in found and len(found) > 1:
+            raise PVEError(500, f"{doing}unable to combine 'none' with other content types")
+        if not found and "none" not in valid:
+            raise PVEError(500, f"{doing}storage does not support content type 'none'")
+        options["content"] = ",".join(sorted(found)) or "none"
     if not options.get("disable"):
         options.pop("disable", None)
     return options
 
 
 def _shown(storage: Storage) -> dict[str, Any]:
-    return {"storage": storage.id, "type": storage.type, **storage.options}
+    shown = {"storage": storage.id, "type": storage.type, **storage.options}
+    if "content-dirs" in shown:
+        shown["content-dirs"] = dict(part.split("=", 1) for part in split_list(shown["content-dirs"]))
+    return shown
+
+
+def _told(storage: Storage) -> dict[str, Any]:
+    """Return what a call that makes or changes a storage answers."""
+    told = {"storage": storage.id, "type": storage.type}
+    return {**told, "config": {}} if storage.type == "pbs" else told
 
 
 def _digest(call: Call) -> str:
@@ -110,13 +143,16 @@ def create_storage(call: Call) -> dict[str, Any]:
             raise PVEError(500, f"unexpected property '{key}'")
     if name in call.lab.storages:
         raise PVEError(500, f"create storage failed: storage ID '{name}' already defined")
-    options.setdefault("content", _CONTENT.get(kind, "images,rootdir"))
+    options.setdefault("content", _CONTENT[kind][1])
+    if kind == "zfs":
+        options.setdefault("zfs-base-path", "/dev/zvol/rdsk" if options["iscsiprovider"] == "comstar" else "/dev/zvol")
     if kind in ("nfs", "cifs", "cephfs"):
         options.setdefault("path", f"/mnt/pve/{name}")
-    if kind in SHARED_TYPES:
+    if kind in _SAYS_SHARED:
         options["shared"] = 1
-    call.lab.storages[name] = Storage(name, kind, _normal({k: v for k, v in options.items() if k not in _SECRETS}))
-    return {"storage": name, "type": kind}
+    kept = _normal(kind, {k: v for k, v in options.items() if k not in _SECRETS})
+    storage = call.lab.storages[name] = Storage(name, kind, kept)
+    return _told(storage)
 
 
 @api("PUT", "/storage/{storage}")
@@ -136,10 +172,12 @@ def update_storage(call: Call) -> dict[str, Any]:
     for key in settings(params, "storage"):
         if key not in _known(storage.type):
             raise PVEError(500, f"{doing}unexpected property '{key}'")
+        if key in _FIXED.get(storage.type, ()) and str(params[key]) != str(storage.options.get(key)):
+            raise PVEError(500, f"{doing}can't change value of fixed parameter '{key}'")
     options = dict(storage.options)
     change(options, {k: v for k, v in params.items() if k not in _SECRETS}, "storage")
-    storage.options = _normal(options)
-    return {"storage": name, "type": storage.type}
+    storage.options = _normal(storage.type, options, doing)
+    return _told(storage)
 
 
 @api("DELETE", "/storage/{storage}")

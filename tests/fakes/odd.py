@@ -26,7 +26,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "userid": ("root@pam", "atlas@pve", "new@pve", "x", "a@b@c"),
     "username": ("root@pam", "atlas", "x@pve"),
     "tokenid": ("lab", "atlas", "new", "x"),
-    "poolid": ("p1", "p1/p2", "x y"),
+    "poolid": ("p1", "p2", "nothing"),
     "snapname": ("s1", "current", "x"),
     "disk": ("scsi0", "scsi30", "rootfs", "mp0", "x"),
     "volume-id": ("x",),
@@ -38,7 +38,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "realm": ("pam", "pve", "r1"),
     "path": ("/", "/vms/100", "x", "//", "/nonsense"),
     "sid": ("vm:100", "ct:200", "vm:9", "100", "x:1"),
-    "iface": ("vmbr0", "eno1", "vmbr7", "x y", "bond0", "vmbr0.5"),
+    "iface": ("vmbr0", "eno1", "vmbr7", "bond0", "vmbr0.5"),
     "service": ("pveproxy", "sshd", "x"),
     "service_id": ("pveproxy", "x"),
     "zone": ("z1", "localnetwork", "toolongname"),
@@ -136,12 +136,18 @@ def value(name: str, schema: dict[str, Any], random: random.Random) -> Any:
 
 
 def filled(template: str, random: random.Random) -> str:
-    """Return a path of a template, its placeholders taken by names."""
-    return re.sub(
-        r"\{([^}]+)\}",
-        lambda match: random.choice(NAMES.get(match[1], ("x1", "100", "pve1"))).replace("/", "%2F"),
-        template,
-    )
+    """Return a path of a template, its placeholders taken by names; few may hold a slash of their own."""
+
+    def named(match: re.Match[str]) -> str:
+        names = [
+            n for n in NAMES.get(match[1], ("x1", "100", "pve1")) if match[1] in _DEEP or not re.search(r"[/\s]", n)
+        ]
+        return random.choice([name for name in names if name]).replace("/", "%2F")
+
+    return re.sub(r"\{([^}]+)\}", named, template)
+
+
+_DEEP = ("volume", "cidr")
 
 
 def calls(seed: int, times: int) -> Iterator[Call]:

@@ -1,4 +1,4 @@
-"""The lab's own command line: python -m atlas.lab start|stop|status|reset|serve."""
+"""The lab's own command line: python -m atlas.lab start|stop|status|reset|serve|fault|history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    given = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in ("fault", "history"):
+        from atlas.lab.fault_commands import main as faults
+
+        return faults(words)
+    given = _parser().parse_args(words)
     directory: Path = given.dir or control.default_directory()
     names = ("nodes", "guests", "latency", "port", "memory", "faults", "inventory", "bare")
     options = {name: getattr(given, name) for name in names}

@@ -51,7 +51,7 @@ async def sections(p: Proof) -> None:
         jobs,
         "id",
         "nightly",
-        {"realm": "ad1", "schedule": "02:00"},
+        {"realm": "ad1", "scope": "both", "schedule": "02:00"},
         {"comment": "x", "schedule": "03:00"},
         at_item=True,
     )

@@ -29,7 +29,8 @@ async def test_a_name_is_taken_once_and_missing_ones_are_told() -> None:
     )
     assert (await refused(world, "GET", f"{METRICS}/none"))[1] == "status server entry 'none' does not exist"
     assert (await refused(world, "PUT", f"{METRICS}/none", port=1, server="10.0.0.9"))[1] == "no such server 'none'"
-    await world.call("DELETE", f"{METRICS}/none")
+    with pytest.raises(PVEError, match="cannot lookup undefined type"):
+        await world.call("DELETE", f"{METRICS}/none")
     assert (await refused(world, "GET", "/cluster/jobs/realm-sync/none"))[2] == {"id": "No such job 'none'"}
     assert (await refused(world, "GET", f"{NOTES}/endpoints/smtp/none"))[:2] == (404, "smtp endpoint 'none' not found")
 

@@ -32,6 +32,9 @@ acceptance: setup
 reference: setup
 	@$(BIN)/python -m pytest -q -s tests/live/test_lab_reference.py
 
+conformance: setup
+	@PYTHONPATH=tests $(BIN)/python tests/tools/conformance.py
+
 format: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.quorum import quorate
 from atlas.lab.tasks import TaskRecord, entry
 
 if TYPE_CHECKING:
@@ -52,15 +53,13 @@ def status(call: Call) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     name = call.lab.options("cluster").get("name")
     if clustered(call.lab):
-        online = sum(map(call.lab.online, nodes))
-        quorate = int(online * 2 > len(nodes))
         rows.append(
             {
                 "type": "cluster",
                 "id": "cluster",
                 "name": name or "atlas-lab",
                 "nodes": len(nodes),
-                "quorate": quorate,
+                "quorate": int(quorate(call.lab)),
                 "version": len(nodes),
             }
         )

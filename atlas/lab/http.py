@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from atlas.lab import body
+from atlas.lab import body, quorum
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
 from atlas.lab.call import HANDLERS, Call, Forbidden, NoSuchMethod, NotAuthenticated, PVEError, Severed
@@ -144,6 +144,7 @@ class Door:
 
     async def _run(self, call: Call) -> object:
         async def end(inner: Call) -> object:
+            quorum.check(inner)
             result = HANDLERS[inner.method, inner.path](inner)
             return await result if isinstance(result, Awaitable) else result
 

@@ -93,7 +93,7 @@ async def until(true: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, latency: str = "instant", nodes: int = 2) -> AsyncIterator[Site]:
+async def site(folder: Path, *, latency: str = "instant", nodes: int = 3) -> AsyncIterator[Site]:
     """Serve a lab in this loop."""
     made = Site(await serve(folder, nodes=nodes, latency=latency))
     try:

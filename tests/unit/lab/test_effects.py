@@ -162,6 +162,26 @@ async def test_node_that_is_down(api: Site) -> None:
     assert (await api.call("GET", "/nodes/pve2/status")).status == 200
 
 
+async def test_without_a_majority_nothing_is_started_or_written_down(api: Site) -> None:
+    assert await api.clone(300) == "OK"
+    away = api.add("node-down", {"path": "/version"}, node="pve2")
+    api.lab.nodes["pve3"].online = False
+    assert (await api.call("GET", "/version")).status == 200
+    assert (await api.call("GET", "/cluster/status")).data[0]["quorate"] == 0
+    for verb, path, words in (
+        ("POST", "/nodes/pve1/qemu/300/status/start", {}),
+        ("POST", "/nodes/pve1/qemu/9000/clone", {"newid": "301"}),
+        ("GET", "/nodes/pve1/qemu/300/migrate", {}),
+    ):
+        refused = await api.call(verb, path, **words)
+        assert (refused.status, refused.reason) == (500, "cluster not ready - no quorum?")
+    assert "no quorum!" in (await api.call("POST", "/pools", poolid="p")).reason
+    assert "Permission denied" in (await api.call("PUT", "/nodes/pve1/qemu/300/config", cores="3")).reason
+    assert (await api.call("GET", "/nodes/pve1/qemu/300/config")).data["cores"] != 3
+    await api.server.faults.clear(away)
+    assert await api.run("POST", "/nodes/pve1/qemu/300/status/start") == "OK"
+
+
 async def test_tasks_of_a_node_that_goes_down_die(api: Site) -> None:
     api.add("task-stall", CLONE, step=2)
     upid = (await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="300")).data
@@ -176,12 +196,12 @@ async def test_tasks_of_a_node_that_goes_down_die(api: Site) -> None:
 
 
 async def test_outage_ends_with_the_lab_and_one_of_the_world_stays(tmp_path: Path) -> None:
-    async with site(tmp_path) as api:
+    async with site(tmp_path, nodes=2) as api:
         api.lab.nodes["pve1"].online = False  # as a twin has it
         api.add("node-down", {"path": "/version"}, node="pve2")
         assert (await api.call("GET", "/version")).status == 200
         assert [row["status"] for row in (await api.call("GET", "/nodes")).data] == ["offline", "offline"]
-    async with site(tmp_path) as api:
+    async with site(tmp_path, nodes=2) as api:
         assert [row["status"] for row in (await api.call("GET", "/nodes")).data] == ["offline", "online"]
 
 

@@ -1,6 +1,6 @@
 # The commands of the project; each does the set-up that it needs, and that is quick the second time.
 BIN := .venv/bin
-.PHONY: demo test setup check bench roles reference conformance acceptance format clean
+.PHONY: demo test setup check bench roles first-guest reference conformance acceptance format clean
 
 setup:
 	@.ci/setup
@@ -9,7 +9,7 @@ demo: setup
 	@$(BIN)/python tests/tools/demo.py
 
 test: setup
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder tests
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not alone" tests
 
 check: setup
 	@$(BIN)/ruff check .
@@ -28,6 +28,9 @@ bench: setup
 
 acceptance: setup
 	@PYTHONPATH=tests $(BIN)/python tests/tools/acceptance.py $(PROGRAM) $(OPTIONS)
+
+first-guest: setup
+	@$(BIN)/python -m pytest -q -m alone --durations=1 tests/live/test_first_real_guest.py
 
 reference: setup
 	@$(BIN)/python -m pytest -q -s tests/live/test_lab_reference.py

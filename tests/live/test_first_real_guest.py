@@ -101,7 +101,7 @@ def test_every_command_of_the_page_does_what_it_says(lab: dict[str, Any], tmp_pa
 
 
 @pytest.mark.guest
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_page_leads_to_a_real_guest_within_a_quarter_of_an_hour(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -1,6 +1,6 @@
 """`make acceptance PROGRAM=...`: run a provider's compiled acceptance tests against a lab, and write down what passed.
 
-A program is what `go test -c` makes of a package of tests that read `TF_ACC` and `PROXMOX_VE_*` from the environment;
+A program holds the compiled tests of a package that read `TF_ACC` and `PROXMOX_VE_*` from the environment;
 a folder stands for all programs in it. Each test runs on its own, in the order of the program. The lab is one for all,
 as a cluster would be; it is made anew after a test that had to be killed. What the tests download comes from a server
 of this tool's.
@@ -42,7 +42,7 @@ Outcomes = dict[tuple[str, str], str]
 HEAD = """# The provider's own acceptance tests
 
 Which of the acceptance tests of {of} pass against the lab. This page is written by `make acceptance PROGRAM=...`, where
-PROGRAM is a test program that `go test -c -tags acceptance` made, or a folder of such programs; the lab has the nodes,
+PROGRAM is a compiled test program, or a folder of such programs; the lab has the nodes,
 storages and bridges of `tests/acceptance/inventory.yaml`, and reasons come from `tests/acceptance/reasons.yaml`.
 
 Of {total} tests {passed} pass; {api} need only an API, and {api_passed} of these pass.

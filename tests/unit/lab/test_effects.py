@@ -168,12 +168,11 @@ async def test_without_a_majority_nothing_is_started_or_written_down(api: Site) 
     api.lab.nodes["pve3"].online = False
     assert (await api.call("GET", "/version")).status == 200
     assert (await api.call("GET", "/cluster/status")).data[0]["quorate"] == 0
-    for verb, path, words in (
-        ("POST", "/nodes/pve1/qemu/300/status/start", {}),
-        ("POST", "/nodes/pve1/qemu/9000/clone", {"newid": "301"}),
-        ("GET", "/nodes/pve1/qemu/300/migrate", {}),
+    for refused in (
+        await api.call("POST", "/nodes/pve1/qemu/300/status/start"),
+        await api.call("POST", "/nodes/pve1/qemu/9000/clone", newid="301"),
+        await api.call("GET", "/nodes/pve1/qemu/300/migrate"),
     ):
-        refused = await api.call(verb, path, **words)
         assert (refused.status, refused.reason) == (500, "cluster not ready - no quorum?")
     assert "no quorum!" in (await api.call("POST", "/pools", poolid="p")).reason
     assert "Permission denied" in (await api.call("PUT", "/nodes/pve1/qemu/300/config", cores="3")).reason

@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas.errors import UsageError
 from atlas.plan import digest
-from atlas.settings import Profile
 from atlas.state import Observed, Stamp, State, Storage
+
+if TYPE_CHECKING:
+    from atlas.settings import Profile
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,58}[a-z0-9])?")
 _DIGITS = {"sha256": 64, "sha512": 128}

@@ -9,7 +9,7 @@ from atlas.lab.call import Call, api
 from atlas.lab.formats import split_list
 from atlas.lab.guest_view import fixed_row, uptime
 from atlas.lab.storage_view import usage
-from atlas.lab.world import Pool, Storage
+from atlas.lab.world import Guest, Lab, Pool, Storage
 
 
 @api("GET", "/cluster/resources")
@@ -33,12 +33,14 @@ def resources(call: Call) -> list[dict[str, Any]]:
 def _pool_row(call: Call, name: str) -> dict[str, Any]:
     """Return a pool with what its running guests use together, also those that the caller does not see."""
     row: dict[str, Any] = {"id": f"/pool/{name}", "pool": name, "type": "pool"}
-    guests = [member for member in (_member(call, key) for key in call.lab.pools[name].vms) if member]
-    if running := [guest for guest in guests if guest.get("uptime")]:
-        cores = sum(guest["maxcpu"] for guest in running)
-        row |= {"uptime": max(guest["uptime"] for guest in running), "maxcpu": cores}
-        row |= {key: sum(guest[key] for guest in running) for key in ("mem", "maxmem")}
-        row["cpu"] = sum(guest["cpu"] * guest["maxcpu"] for guest in running) / cores
+    lab, now = call.lab, call.lab.clock.now()
+    guests = [guest for key in lab.pools[name].vms if (guest := lab.guests.get(key)) and guest.status == "running"]
+    running = [(uptime(guest, now), _fixed(lab, guest)) for guest in guests if lab.online(guest.node)]
+    if running := [(seconds, fixed) for seconds, fixed in running if seconds]:
+        cores = sum(fixed["maxcpu"] for _, fixed in running)
+        row |= {"uptime": max(seconds for seconds, _ in running), "maxcpu": cores}
+        row |= {key: sum(fixed[key] for _, fixed in running) for key in ("mem", "maxmem")}
+        row["cpu"] = sum(fixed["cpu"] * fixed["maxcpu"] for _, fixed in running) / cores
     return row
 
 
@@ -58,45 +60,50 @@ def _member(call: Call, key: str) -> dict[str, Any] | None:
     guest = call.lab.guests.get(key)
     if guest is None:
         return None
-    row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-    if not call.lab.online(guest.node):
-        return {**row, "status": "unknown"}
-    row |= {name: value for name, value in _fixed(call, key).items() if name not in ("lock", "tags")}
-    return row | ({"uptime": uptime(guest, call.lab.clock.now())} if guest.status == "running" else {})
+    return {name: value for name, value in _guest_row(call.lab, guest).items() if name not in ("lock", "tags")}
+
+
+def _guest_row(lab: Lab, guest: Guest) -> dict[str, Any]:
+    if not lab.online(guest.node):
+        return {**_identity(guest), "status": "unknown"}
+    row = _fixed(lab, guest).copy()
+    if guest.status == "running":
+        row["uptime"] = uptime(guest, lab.clock.now())
+    return row
 
 
 def guest_rows(call: Call, vmids: Iterable[str]) -> list[dict[str, Any]]:
     """Return the guests with these numbers that exist and that the caller may see."""
     rows, lab = [], call.lab
     pools = lab.rights.pools_by_member()
+    seen_pools = {name for name in lab.pools if call.may(f"/pool/{name}", "Pool.Audit")}
     managed = lab.section("ha/resources")
-    now = lab.clock.now()
     for key in vmids:
         guest = lab.guests.get(key)
         if guest is None or not call.may(f"/vms/{key}", "VM.Audit"):
             continue
-        row = {"id": f"{guest.kind}/{key}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
-        reachable = lab.online(guest.node)
-        row |= _fixed(call, key) if reachable else {"status": "unknown"}
-        if guest.status == "running" and reachable:
-            row["uptime"] = uptime(guest, now)
+        row = _guest_row(lab, guest)
         pool = pools.get(("vms", key))
-        if pool is not None and call.may(f"/pool/{pool}", "Pool.Audit"):
+        if pool in seen_pools:
             row["pool"] = pool
-        entry = managed.get(f"{'vm' if guest.kind == 'qemu' else 'ct'}:{key}")
+        entry = managed.get(f"{'vm' if guest.kind == 'qemu' else 'ct'}:{key}") if managed else None
         if entry is not None:
             row["hastate"] = entry.data.get("state", "started")
         rows.append(row)
     return rows
 
 
-def _fixed(call: Call, key: str) -> dict[str, Any]:
+def _identity(guest: Guest) -> dict[str, Any]:
+    return {"id": f"{guest.kind}/{guest.vmid}", "vmid": guest.vmid, "node": guest.node, "type": guest.kind}
+
+
+def _fixed(lab: Lab, guest: Guest) -> dict[str, Any]:
     """Return what a guest's row holds until the guest changes; kept, since thousands are listed often."""
-    guests = call.lab.guests
-    kept: dict[str, Any] | None = guests.derived.get(key)
+    derived = lab.guests.derived
+    kept: dict[str, Any] | None = derived.get(str(guest.vmid))
     if kept is None:
-        kept = guests.derived[key] = fixed_row(guests[key])
-        if guests[key].kind == "qemu":
+        kept = derived[str(guest.vmid)] = _identity(guest) | fixed_row(guest)
+        if guest.kind == "qemu":
             kept["memhost"] = kept["mem"]
     return kept
 
@@ -116,7 +123,7 @@ def node_load(call: Call, name: str) -> dict[str, Any]:
     """Return a node's processors, memory and root disk with what is used of them."""
     node = call.lab.nodes[name]
     guests, now = call.lab.guests, call.lab.clock.now()
-    rows = [_fixed(call, key) for key, guest in guests.items() if guest.node == name and guest.status == "running"]
+    rows = [_fixed(call.lab, guest) for guest in guests.values() if guest.node == name and guest.status == "running"]
     return {
         "maxcpu": node.cores,
         "cpu": min(1.0, 0.01 + sum(row["cpu"] * row["maxcpu"] for row in rows) / node.cores),

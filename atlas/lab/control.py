@@ -205,10 +205,12 @@ async def serve_until_stopped(directory: Path, **options: Any) -> None:
         options: What server.serve takes.
     """
     import asyncio
+    import gc
 
     from atlas.lab.server import serve
 
     server = await serve(directory, **options)
+    gc.freeze()  # the world stays: the collector need not walk it again and again
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.formats import taken_apart
 from atlas.lab.records import Table
 from atlas.lab.sections import change, check_digest, settings, table_digest
 from atlas.lab.tasks import Task
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 BUILTIN: dict[str, dict[str, Any]] = {
     "pam": {"type": "pam", "comment": "Linux PAM standard authentication"},

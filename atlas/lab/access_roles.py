@@ -6,9 +6,9 @@ from typing import Any
 
 from atlas.lab.access_users import forget
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Acl, Group, Role
 from atlas.lab.formats import split_list
 from atlas.lab.rights import builtin_roles, known_path, normal_path
-from atlas.lab.world import Acl, Group, Role
 
 TOP_PATHS = (
     "/",

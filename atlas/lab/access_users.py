@@ -7,8 +7,9 @@ from typing import Any
 
 from atlas.lab.auth import hash_secret, hash_token
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import User
 from atlas.lab.formats import split_list
-from atlas.lab.world import Lab, User
+from atlas.lab.world import Lab
 
 FIELDS = ("comment", "email", "firstname", "lastname", "keys")
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.formats import split_list
 from atlas.lab.tasks import Task
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 Data = dict[str, Any]
 _BASE = "/cluster/acme"

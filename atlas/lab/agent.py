@@ -7,8 +7,8 @@ from typing import Any
 
 from atlas.lab.backend import AgentRefused, AgentSilent
 from atlas.lab.call import Call, Handler, api
+from atlas.lab.entities import Guest
 from atlas.lab.guests import fault, refuse, this_guest
-from atlas.lab.world import Guest
 
 AGENT = "/nodes/{node}/qemu/{vmid}/agent"
 SILENT_SECONDS = 3.0

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from atlas.lab.call import NotAuthenticated
 
 if TYPE_CHECKING:
-    from atlas.lab.world import Lab, User
+    from atlas.lab.entities import User
+    from atlas.lab.world import Lab
 
 TICKET_SECONDS = 7200
 _TICKET = re.compile(r"PVE:(?P<user>[^\s:]+):(?P<time>[0-9A-F]{8})::(?P<mac>[A-Za-z0-9+/=]+)")

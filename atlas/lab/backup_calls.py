@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Guest, Storage, Volume
 from atlas.lab.guest_config import split_list
 from atlas.lab.guest_devices import drives, is_cdrom, mount_type, mounts
 from atlas.lab.guests import check_lock, failure, flock, load
@@ -14,7 +15,7 @@ from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
-from atlas.lab.world import Guest, Lab, Storage, Volume
+from atlas.lab.world import Lab
 
 Data = dict[str, Any]
 _ENDINGS = {"0": "", "1": ".lzo", "lzo": ".lzo", "gzip": ".gz", "zstd": ".zst"}

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from atlas.lab.call import HANDLERS, Call, PVEError, api
+from atlas.lab.entities import Guest
 from atlas.lab.formats import split_list
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest
 
 _WORDS = {"qemu": "VM", "lxc": "CT"}
 

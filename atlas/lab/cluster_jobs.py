@@ -9,11 +9,11 @@ from typing import Any
 
 from atlas.lab.calendar_events import DAYS, parse
 from atlas.lab.call import Call, Forbidden, PVEError, api
+from atlas.lab.entities import Entry, Guest
 from atlas.lab.formats import split_list, taken_apart
 from atlas.lab.property_formats import PROPERTIES
 from atlas.lab.sections import settings
 from atlas.lab.table import load
-from atlas.lab.world import Entry, Guest
 
 # Property strings that are shown taken apart.
 _PARSED = {"prune-backups": "prune-backups", "fleecing": "backup-fleecing", "performance": "backup-performance"}

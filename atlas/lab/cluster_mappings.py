@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.sections import change, check_digest, settings, table_digest
-from atlas.lab.world import Entry
 
 # What stands at the root of a node's file system.
 _ROOT = {"bin", "boot", "dev", "etc", "home", "lib", "media", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var"}

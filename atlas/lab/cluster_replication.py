@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry, Guest
 from atlas.lab.guest_devices import split
 from atlas.lab.sections import change, check_digest, settings, table_digest
-from atlas.lab.world import Entry, Guest
 
 _ITEM = "/cluster/replication/{id}"
 _VOLUMES = {"qemu": re.compile(r"(scsi|virtio|sata|ide|efidisk|tpmstate)\d+"), "lxc": re.compile(r"rootfs|mp\d+")}

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest, Pool, Storage
 from atlas.lab.formats import split_list
 from atlas.lab.guest_view import fixed_row, uptime
 from atlas.lab.storage_view import usage
-from atlas.lab.world import Guest, Lab, Pool, Storage
+from atlas.lab.world import Lab
 
 
 @api("GET", "/cluster/resources")

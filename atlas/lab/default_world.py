@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from atlas.lab.auth import hash_secret, hash_token
-from atlas.lab.world import GIB, Acl, Guest, Node, Role, Storage, User, Volume
+from atlas.lab.entities import GIB, Acl, Guest, Node, Role, Storage, User, Volume
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab

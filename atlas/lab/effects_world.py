@@ -11,8 +11,8 @@ from pydantic import Field
 from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, PVEError, Severed
 from atlas.lab.effects import effect
+from atlas.lab.entities import Guest
 from atlas.lab.fault import Strict, vmids
-from atlas.lab.world import Guest
 
 if TYPE_CHECKING:
     from atlas.lab.faults import Active

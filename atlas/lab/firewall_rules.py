@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.firewall_formats import MACROS
 from atlas.lab.firewall_scope import CLUSTER, GUESTS, NODE, VNET, check_digest, ip_version, key, part, rule_faults
 from atlas.lab.formats import split_list
 from atlas.lab.sections import digest
 from atlas.lab.table import load
-from atlas.lab.world import Entry
 
 _FIELDS = (
     "type", "action", "enable", "iface", "source", "dest", "macro", "proto", "sport", "dport", "icmp-type", "log",

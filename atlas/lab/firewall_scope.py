@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError
+from atlas.lab.entities import Entry
 from atlas.lab.firewall_formats import (
     ALIAS,
     ICMP,
@@ -19,7 +20,6 @@ from atlas.lab.firewall_formats import (
     protocol_fault,
 )
 from atlas.lab.sections import CHANGED, digest
-from atlas.lab.world import Entry
 
 # The scopes' templates below which their calls lie.
 CLUSTER = "/cluster/firewall"

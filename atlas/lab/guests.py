@@ -13,8 +13,9 @@ from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, Forbidden, PVEError
 
 if TYPE_CHECKING:
+    from atlas.lab.entities import Guest
     from atlas.lab.tasks import Task
-    from atlas.lab.world import Guest, Lab
+    from atlas.lab.world import Lab
 
 LOCK_SECONDS = 10.0
 _LOCK_FILE = {"qemu": "/var/lock/qemu-server/lock-{}.conf", "lxc": "/run/lock/lxc/pve-config-{}.lock"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.formats import split_list
 from atlas.lab.sections import change, check_digest, settings, table_digest
-from atlas.lab.world import Entry
 
 MIGRATED = "ha groups have been migrated to rules"
 ARMED = "ha-armed"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from atlas.lab.entities import Guest
 from atlas.lab.guest_devices import parse_net
 from atlas.lab.guests import refuse
 from atlas.lab.sdn import configured
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 _MTU = 1500
 

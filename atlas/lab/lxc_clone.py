@@ -8,6 +8,7 @@ from typing import Any
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, print_mount, split
 from atlas.lab.guest_tags import mac_prefix
@@ -16,7 +17,6 @@ from atlas.lab.lxc_options import kept
 from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool, new_guest
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_bridge
-from atlas.lab.world import Guest
 
 _NOT_COPIED = {"snapshots", "parent", "snaptime", "snapstate", "template", "lock", "digest"}
 

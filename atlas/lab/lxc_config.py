@@ -8,6 +8,7 @@ from typing import Any
 from atlas.lab import guest_config, lxc_pending
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list, truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts, parse_mount
 from atlas.lab.guests import assert_unmodified, check_lock, check_protection, digest, fault, flock, refuse, this_guest
@@ -16,7 +17,7 @@ from atlas.lab.lxc_options import Checker, check_content, kept
 from atlas.lab.qemu_status import ha_status
 from atlas.lab.table import load as load_table
 from atlas.lab.volumes import parse_size
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 CT = "/nodes/{node}/lxc/{vmid}"
 MIB = 1024**2

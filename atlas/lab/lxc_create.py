@@ -8,6 +8,7 @@ from typing import Any
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, Forbidden, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts
 from atlas.lab.guests import (
@@ -29,7 +30,7 @@ from atlas.lab.qemu_machine import rest
 from atlas.lab.qemu_options import check_ssh_keys
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 _NOT_OPTIONS = {
     *("node", "vmid", "ignore-unpack-errors", "restore", "unique", "start", "ha-managed", "force", "password"),

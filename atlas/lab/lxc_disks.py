@@ -8,6 +8,7 @@ from typing import Any
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import mount_type, mounts, parse_mount, print_mount
 from atlas.lab.guests import (
@@ -25,7 +26,6 @@ from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_disks import renamed
 from atlas.lab.tasks import Task
 from atlas.lab.volumes import parse_size
-from atlas.lab.world import Guest
 
 CT = "/nodes/{node}/lxc/{vmid}"
 

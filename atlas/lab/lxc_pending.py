@@ -8,10 +8,11 @@ from collections.abc import Collection
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_unused, clean_pending, drop_delete, pending_deletes
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts, parse_mount
 from atlas.lab.lxc_options import FAST
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 _HOT = re.compile(r"cpulimit|cpuunits|memory|swap|net\d+|dev\d+")
 

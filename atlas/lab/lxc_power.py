@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import split
 from atlas.lab.guests import check_lock, find, flock, load, refuse, root_only
@@ -13,7 +14,7 @@ from atlas.lab.lxc_pending import apply_stopped
 from atlas.lab.qemu_machine import rest, wake
 from atlas.lab.qemu_power import ha_request
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 POWER = "/nodes/{node}/lxc/{vmid}/status"
 START_SECONDS, STOP_SECONDS, SHUTDOWN_SECONDS = 0.8, 0.4, 1.5

@@ -7,10 +7,11 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Volume
 from atlas.lab.guest_devices import mount_type, mounts, print_mount
 from atlas.lab.guests import refuse
 from atlas.lab.volumes import NEW_DISK
-from atlas.lab.world import Lab, Volume
+from atlas.lab.world import Lab
 
 
 def form_on(lab: Lab, storage_id: str) -> str:

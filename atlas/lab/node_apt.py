@@ -6,10 +6,10 @@ from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.cluster import VERSION
+from atlas.lab.entities import Volume
 from atlas.lab.sections import check_digest, digest
 from atlas.lab.tasks import Task
 from atlas.lab.volumes import parse_volname
-from atlas.lab.world import Volume
 
 Data = dict[str, Any]
 _BASE = "/nodes/{node}/apt"

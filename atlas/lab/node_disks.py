@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import GIB, Storage
 from atlas.lab.formats import split_list
 from atlas.lab.tasks import Task
-from atlas.lab.world import GIB, Storage
 
 Data = dict[str, Any]
 _BASE = "/nodes/{node}/disks"

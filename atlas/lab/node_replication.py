@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, Forbidden, PVEError, api
-from atlas.lab.world import Entry
+from atlas.lab.entities import Entry
 
 Data = dict[str, Any]
 _BASE = "/nodes/{node}/replication"

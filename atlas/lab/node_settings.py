@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import NODE_DNS
 from atlas.lab.formats import split_list
 from atlas.lab.sections import check_digest, digest
-from atlas.lab.world import NODE_DNS
 
 
 def _kept(call: Call, name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:

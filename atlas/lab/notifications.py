@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.records import Table
 from atlas.lab.section_calls import Section, serve
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 Data = dict[str, Any]
 _BASE = "/cluster/notifications"

@@ -6,8 +6,8 @@ from typing import Any
 
 from atlas.lab.call import Call, Forbidden, PVEError, api
 from atlas.lab.cluster_resources import members
+from atlas.lab.entities import Pool
 from atlas.lab.formats import split_list
-from atlas.lab.world import Pool
 
 
 def _pool(call: Call, doing: str = "") -> Pool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import parse_net
 from atlas.lab.guests import refuse
 from atlas.lab.sdn import configured
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 
 def check_plugs(lab: Lab, guest: Guest, task: Task) -> None:

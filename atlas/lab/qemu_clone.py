@@ -9,6 +9,7 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import (
     DRIVES,
@@ -28,7 +29,7 @@ from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_options import check_bridges
 from atlas.lab.tasks import Task
 from atlas.lab.volumes import CLOUDINIT_BYTES, FILE_TYPES
-from atlas.lab.world import Guest, Lab, Volume
+from atlas.lab.world import Lab
 
 LINK_SECONDS = 0.4
 _NOT_COPIED = {

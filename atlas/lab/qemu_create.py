@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, Forbidden, PVEError, api
+from atlas.lab.entities import Entry, Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import DRIVES, default_boot, drives, is_cdrom, parse_drive
 from atlas.lab.guest_tags import check_tags, normal_tags
@@ -40,7 +41,7 @@ from atlas.lab.qemu_options import (
 from atlas.lab.qemu_power import start_vm
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
-from atlas.lab.world import Entry, Guest, Lab
+from atlas.lab.world import Lab
 
 _NOT_OPTIONS = {
     *("node", "vmid", "archive", "bwlimit", "force", "pool", "start", "ha-managed", "storage", "unique"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import (
     boot_order,
@@ -34,7 +35,7 @@ from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_pending import in_use
 from atlas.lab.tasks import Task
 from atlas.lab.volumes import FILE_TYPES, free_name, parse_size, parse_volname, place
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 VM = "/nodes/{node}/qemu/{vmid}"
 

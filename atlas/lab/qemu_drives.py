@@ -9,12 +9,13 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError
+from atlas.lab.entities import Volume
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import DRIVES, cloudinit_slot, is_cdrom, parse_drive, print_drive
 from atlas.lab.guests import fault, refuse
 from atlas.lab.volume_access import ONLY_ROOT_PATHS, check_access
 from atlas.lab.volumes import CLOUDINIT_BYTES, EFI_BYTES, FILE_TYPES, NEW_DISK, TPM_BYTES
-from atlas.lab.world import Lab, Volume
+from atlas.lab.world import Lab
 
 _IMPORT_NEEDS = {"efidisk0": ("efitype", "pre-enrolled-keys"), "tpmstate0": ("version",)}
 

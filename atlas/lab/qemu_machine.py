@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas.lab import cloudinit, guest_config
 from atlas.lab.backend import Disk, Machine, Nic
+from atlas.lab.entities import NODE_DNS, Guest
 from atlas.lab.guest_devices import (
     DRIVES,
     boot_order,
@@ -19,7 +20,7 @@ from atlas.lab.guest_devices import (
     split,
 )
 from atlas.lab.qemu_options import memory_mib
-from atlas.lab.world import NODE_DNS, Guest, Lab
+from atlas.lab.world import Lab
 
 
 def resolver(lab: Lab, node: str) -> cloudinit.Resolver:

@@ -8,12 +8,13 @@ from collections.abc import Collection
 from atlas.lab import volume_store as store
 from atlas.lab.backend import BackendError
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_unused, clean_pending, drop_delete, pending_deletes
 from atlas.lab.guest_devices import DRIVES, cloudinit_slot, is_cdrom, is_cloudinit, parse_drive
 from atlas.lab.guests import refuse
 from atlas.lab.qemu_machine import disk, nic
 from atlas.lab.qemu_rules import CLOUDINIT_OPTIONS, FAST, can_plug, can_unplug, hotplug_features
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 _RECORDED = re.compile(r"net\d+|ipconfig\d+|name|" + "|".join(sorted(CLOUDINIT_OPTIONS)))
 

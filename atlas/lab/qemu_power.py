@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas.lab import qemu_pending
 from atlas.lab.backend import BackendError
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guests import check_lock, check_running, find, flock, load, refuse, root_only
 from atlas.lab.qemu_bridges import check_plugs
@@ -12,7 +13,7 @@ from atlas.lab.qemu_cleanup import clean_up_after
 from atlas.lab.qemu_machine import agent_enabled, machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 POWER = "/nodes/{node}/qemu/{vmid}/status"
 START_SECONDS, STOP_SECONDS, SHUTDOWN_SECONDS = 1.0, 0.5, 3.0

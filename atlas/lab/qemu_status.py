@@ -7,12 +7,13 @@ from typing import Any
 from atlas.lab import guest_config
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_devices import DRIVES, boot_order, drives, is_cdrom, parse_drive, split
 from atlas.lab.guests import digest, fault, load, refuse, this_guest
 from atlas.lab.qemu_machine import agent_enabled
 from atlas.lab.qemu_options import MACHINE_VERSION, QEMU_VERSION, memory_mib
 from atlas.lab.volumes import parse_size
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 VM = "/nodes/{node}/qemu/{vmid}"
 MIB = 1024**2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call
+from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cdrom
 from atlas.lab.guests import check_lock, flock, load, need_vm, refuse
 from atlas.lab.qemu_machine import machine, rest
 from atlas.lab.qemu_options import MACHINE_VERSION, memory_mib
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest, Lab, Volume
+from atlas.lab.world import Lab
 
 
 def state_storage(lab: Lab, guest: Guest) -> str:

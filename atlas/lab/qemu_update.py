@@ -9,6 +9,7 @@ from typing import Any
 from atlas.lab import qemu_pending
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list
 from atlas.lab.guest_devices import DRIVES, boot_order, is_cdrom, parse_drive, parse_net, print_boot, print_net
 from atlas.lab.guest_tags import check_tags, mac_prefix, normal_tags
@@ -42,7 +43,6 @@ from atlas.lab.qemu_rules import drive_privileges
 from atlas.lab.table import load as load_table
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_bridge
-from atlas.lab.world import Guest
 
 VM = "/nodes/{node}/qemu/{vmid}"
 _NOT_OPTIONS = {

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from atlas.lab.call import Forbidden, PVEError
 
 if TYPE_CHECKING:
-    from atlas.lab.world import Lab, User
+    from atlas.lab.entities import User
+    from atlas.lab.world import Lab
 
 ROOT = "root@pam"
 Privileges = Mapping[str, bool]  # privilege -> whether it is handed down to deeper paths

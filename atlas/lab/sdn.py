@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.records import Table
 from atlas.lab.sections import change, check_digest, settings, table_digest
 from atlas.lab.tasks import Task
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 # kind -> the name of its key, and what one of a type cannot be without
 _KINDS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {

@@ -6,9 +6,10 @@ import ipaddress
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.records import Table
 from atlas.lab.sdn import configured
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 _BASE = "/cluster/sdn/vnets/{vnet}/ips"
 

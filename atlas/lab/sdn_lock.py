@@ -6,8 +6,9 @@ import uuid
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.sdn import APPLIED, LOCK, check_token, configured, release_token, running
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 
 def _pending(lab: Lab) -> dict[str, list[str]]:

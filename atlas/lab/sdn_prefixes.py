@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.formats import parse_properties
 from atlas.lab.sdn import check_token
 from atlas.lab.sdn_routing import PREFIX_LISTS
 from atlas.lab.sections import settings
-from atlas.lab.world import Entry
 
 _BASE = f"{PREFIX_LISTS.base}/{{id}}/entries"
 _FIELDS = ("action", "prefix", "ge", "le", "seq")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.records import Table
 from atlas.lab.sdn import check_token
 from atlas.lab.section_calls import Section, serve
 from atlas.lab.sections import check_digest, settings, table_digest
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 Data = dict[str, Any]
 _SDN = "/cluster/sdn"

@@ -6,10 +6,10 @@ import ipaddress
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.formats import taken_apart
 from atlas.lab.sdn import configured, inner, one, view
 from atlas.lab.sections import change, settings
-from atlas.lab.world import Entry
 
 _BASE = "/cluster/sdn/vnets/{vnet}/subnets"
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Entry
 from atlas.lab.records import Table
 from atlas.lab.sections import check_digest, settings, table_digest
 from atlas.lab.table import load
-from atlas.lab.world import Entry, Lab
+from atlas.lab.world import Lab
 
 
 def _kept(_: Call, __: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Entry
 from atlas.lab.formats import split_list
 from atlas.lab.records import Table
-from atlas.lab.world import Entry
 
 CHANGED = "detected modified configuration - file changed by other user? Try again."
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, mounts
 from atlas.lab.guests import check_lock, digest, failure, flock, load, refuse
 from atlas.lab.qemu_pending import forget_reused
 from atlas.lab.tasks import Task
-from atlas.lab.world import Guest, Lab, Volume
+from atlas.lab.world import Lab
 
 _NEVER_COPIED = {"snapshots", "snapstate", "snaptime", "vmstate", "lock", "digest", "description"}
 

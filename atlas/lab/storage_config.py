@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import SHARED_TYPES, Storage
 from atlas.lab.formats import split_list
 from atlas.lab.sections import change, check_digest, digest, settings
-from atlas.lab.world import SHARED_TYPES, Storage
 
 _COMMON = {"nodes", "disable", "content", "bwlimit"}
 _FILES = {

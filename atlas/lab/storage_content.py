@@ -8,10 +8,10 @@ from typing import Any
 from atlas.lab import volume_store as store
 from atlas.lab.backup_calls import forget
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Storage, Volume
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
 from atlas.lab.volumes import FILE_TYPES, parse_volname
-from atlas.lab.world import Storage, Volume
 
 _UNITS = {"": 1024, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}  # a bare number counts KiB
 _BASE = "/nodes/{node}/storage/{storage}/content"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from atlas.lab.call import Call, PVEError
+from atlas.lab.entities import Storage, Volume
 from atlas.lab.image_header import inner_size
 from atlas.lab.tasks import Task
 from atlas.lab.volume_store import file_path
 from atlas.lab.volumes import FILE_TYPES
-from atlas.lab.world import Storage, Volume
 
 _ENDINGS = {
     "iso": (re.compile(r".+\.(iso|img)", re.IGNORECASE), "wrong file extension"),

@@ -7,10 +7,10 @@ from typing import Any
 
 from atlas.lab.backup_calls import forget
 from atlas.lab.call import Call, PVEError, api
+from atlas.lab.entities import Storage, Volume
 from atlas.lab.formats import split_list
 from atlas.lab.storage_view import usage
 from atlas.lab.tasks import Task
-from atlas.lab.world import Storage, Volume
 
 SEEN = ("Datastore.Audit", "Datastore.AllocateSpace")
 FORMATS = {

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from atlas.lab.entities import Storage, Volume
     from atlas.lab.records import Table
-    from atlas.lab.world import Lab, Storage, Volume
+    from atlas.lab.world import Lab
 
 
 def usage(lab: Lab, storage: Storage, node: str) -> tuple[int, int]:

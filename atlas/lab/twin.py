@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from atlas.lab.auth import hash_secret, hash_token
+from atlas.lab.entities import Acl, Entry, Group, Guest, Node, Pool, Role, Storage, User, Volume
 from atlas.lab.guest_config import add_delete
 from atlas.lab.guest_devices import boot_order, drives, is_cdrom
 from atlas.lab.qemu_machine import agent_enabled, wake
 from atlas.lab.rights import ROOT, builtin_roles, known_path
 from atlas.lab.snapshots import disks
 from atlas.lab.volumes import parse_volname
-from atlas.lab.world import Acl, Entry, Group, Guest, Node, Pool, Role, Storage, User, Volume
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab

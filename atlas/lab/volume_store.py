@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from atlas.lab import volumes
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Storage, Volume
 from atlas.lab.guests import refuse
 from atlas.lab.storage_view import usage
 from atlas.lab.volumes import VolumeName
-from atlas.lab.world import Storage, Volume
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab

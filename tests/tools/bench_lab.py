@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from atlas.lab import control
+from atlas.lab.entities import GIB, Guest, Pool, Volume
 from atlas.lab.server import serve
-from atlas.lab.world import GIB, Guest, Lab, Pool, Volume
+from atlas.lab.world import Lab
 
 GUESTS, CLONES, READS = 2000, 200, 60
 TEMPLATE = 9000

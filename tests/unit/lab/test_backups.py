@@ -8,8 +8,8 @@ import pytest
 from fakes.labapi import Api
 
 from atlas.lab.call import PVEError
+from atlas.lab.entities import Acl, Role, User, Volume
 from atlas.lab.storage_nodes import _mark
-from atlas.lab.world import Acl, Role, User, Volume
 
 
 def backups(*times: str, protected: str = "") -> list[Volume]:

@@ -10,10 +10,11 @@ import pytest
 from atlas.lab.__main__ import main
 from atlas.lab.call import Call
 from atlas.lab.clock import Clock
+from atlas.lab.entities import Guest
 from atlas.lab.fault import Match, read, read_file
 from atlas.lab.faults import BadFaults
 from atlas.lab.simulated import SimulatedBackend
-from atlas.lab.world import Guest, Lab
+from atlas.lab.world import Lab
 
 CLONE = "/nodes/{node}/qemu/{vmid}/clone"
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from atlas.lab.call import Call, PVEError
 from atlas.lab.clock import Clock
+from atlas.lab.entities import Acl, Guest, User
 from atlas.lab.guest_tags import check_tags, mac_prefix, normal_tags
 from atlas.lab.simulated import SimulatedBackend
-from atlas.lab.world import Acl, Guest, Lab, User
+from atlas.lab.world import Lab
 
 
 def world(**options: str) -> Lab:

@@ -176,7 +176,7 @@ async def test_a_container_clone_locks_both_and_a_kill_leaves_both_locked() -> N
 
 
 async def test_rights_by_a_pool_reach_a_clone_only_when_it_is_in_it() -> None:
-    from atlas.lab.world import Acl, Pool, User
+    from atlas.lab.entities import Acl, Pool, User
 
     api = await Api.fresh("realistic")
     api.lab.pools["mine"] = Pool("mine")

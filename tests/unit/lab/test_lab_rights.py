@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from atlas.lab.auth import hash_token
 from atlas.lab.call import Forbidden, PVEError
 from atlas.lab.clock import Clock
+from atlas.lab.entities import Acl, Group, Pool, Role, User
 from atlas.lab.rights import builtin_roles, known_path, normal_path
 from atlas.lab.simulated import SimulatedBackend
 from atlas.lab.table import load
-from atlas.lab.world import Acl, Group, Lab, Pool, Role, User
+from atlas.lab.world import Lab
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from fakes.labapi import Api
 
 from atlas.lab.call import PVEError
-from atlas.lab.world import Acl, Role, User
+from atlas.lab.entities import Acl, Role, User
 
 
 async def test_a_refused_member_leaves_the_pool_as_it_was() -> None:

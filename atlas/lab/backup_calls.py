@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from atlas.lab import volume_store as store
+from atlas.lab import volume_ids
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest, Storage, Volume
 from atlas.lab.guest_config import split_list
@@ -76,7 +76,7 @@ async def _copies(lab: Lab, guest: Guest, volid: str) -> tuple[dict[str, Data], 
     kept: dict[str, Data] = {}
     total = 0
     for slot, name in _disks(guest):
-        volume = store.find(lab, guest.node, name)
+        volume = volume_ids.find(lab, guest.node, name)
         path = f"backup/{volid.partition(':')[2].replace('/', '_')}/{slot}"
         await lab.backend.clone_disk(str(volume.path), path)
         kept[slot] = {"path": path, "size": volume.size, "format": volume.format, "used": volume.used}
@@ -112,7 +112,7 @@ async def _back_up(call: Call, task: Task, guest: Guest, storage: Storage) -> No
     try:
         held, size = await _copies(lab, guest, volid)
         task.log(f"INFO: backup mode: {params.get('mode', 'snapshot')}")
-        task.log(f"INFO: creating archive '{store.file_path(lab, volid)}'")
+        task.log(f"INFO: creating archive '{volume_ids.file_path(lab, volid)}'")
         await task.spend(copy_seconds(size))
     except BaseException as error:
         if failure(lab, task, error) is not None:  # else the process is killed, and the lock stays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from atlas.lab import lxc_volumes
+from atlas.lab import lxc_volumes, volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
@@ -50,7 +50,7 @@ def _mount(call: Call, key: str, text: str, *, full: bool, running: bool, snapsh
     call.need(f"/storage/{storage.id}", "Datastore.AllocateSpace")
     if full and running and not snapshot:
         raise refuse("Full clone of a running container is only possible from a snapshot")
-    if not full and not store.able(call.lab, "clone", volid, snapshot=bool(snapshot), container=True):
+    if not full and not volume_ids.able(call.lab, "clone", volid, snapshot=bool(snapshot), container=True):
         raise refuse(f"Linked clone feature for '{volid}' is not available")
     return mount
 
@@ -124,7 +124,7 @@ async def _carry_out(
     made: list[str] = []
     try:
         for key, mount in sorted(found.items(), key=lambda item: MOUNTS.index(item[0])):
-            volume = store.find(lab, node, mount["volume"])
+            volume = volume_ids.find(lab, node, mount["volume"])
             task.log(f"create {'full' if full else 'linked'} clone of mountpoint {key} ({volume.volid})")
             if full:
                 storage_id = str(params.get("storage") or volume.storage)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from atlas.lab import guest_config, lxc_pending
-from atlas.lab import volume_store as store
+from atlas.lab import guest_config, lxc_pending, volume_ids
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list, truth
@@ -113,7 +112,7 @@ def feature(call: Call) -> object:
         section = guest.snapshots[snapshot]
     name = str(call.params["feature"])
     volids = [m["volume"] for _, m in mounts(section) if mount_type(m.get("volume", "")) == "volume"]
-    able = all(store.able(call.lab, name, v, snapshot=bool(snapshot), container=True) for v in volids)
+    able = all(volume_ids.able(call.lab, name, v, snapshot=bool(snapshot), container=True) for v in volids)
     return {"hasFeature": int(able)}
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from atlas.lab import lxc_volumes
-from atlas.lab import volume_store as store
+from atlas.lab import lxc_volumes, volume_ids
 from atlas.lab.call import Call, Forbidden, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
@@ -104,8 +103,8 @@ def create(call: Call) -> object:
             async with flock(lab, vmid, "lxc"):
                 shown, made = await lxc_volumes.make(lab, node, vmid, wanted)
                 archive = str(params["ostemplate"])
-                store.find(lab, node, archive)
-                task.log(f"extracting archive '{store.file_path(lab, archive)}'")
+                volume_ids.find(lab, node, archive)
+                task.log(f"extracting archive '{volume_ids.file_path(lab, archive)}'")
                 await task.spend(UNPACK_SECONDS)
                 guest.config = {**_defaults(vmid, archive), **plain, **shown}
         except BaseException as error:
@@ -174,5 +173,5 @@ def _check_bases(lab: Lab, guest: Guest) -> None:
     if not truth(guest.config.get("template")):
         return
     for volid in lxc_volumes.owned_volumes(lab, guest.vmid, guest.config):
-        if store.is_used_base(lab, guest.node, volid):
+        if volume_ids.is_used_base(lab, guest.node, volid):
             raise refuse(f"base volume '{volid.partition(':')[2]}' is still in use by linked clones")

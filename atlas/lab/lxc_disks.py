@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from atlas.lab import lxc_volumes
+from atlas.lab import lxc_volumes, volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
@@ -51,10 +51,12 @@ def resize(call: Call) -> object:
         need_vm(call, vmid, None, "VM.Config.Disk")
         assert_unmodified(guest, call.params.get("digest"))
         mount = _mount_of(guest, slot)
-        if store.owner(lab, mount["volume"]) != vmid:
-            raise refuse(f"can't resize mount point owned by another container ({store.owner(lab, mount['volume'])})")
+        if volume_ids.owner(lab, mount["volume"]) != vmid:
+            raise refuse(
+                f"can't resize mount point owned by another container ({volume_ids.owner(lab, mount['volume'])})"
+            )
         call.need(f"/storage/{mount['volume'].partition(':')[0]}", "Datastore.AllocateSpace")
-        old = store.find(lab, node, mount["volume"]).size
+        old = volume_ids.find(lab, node, mount["volume"]).size
         size = parse_size(wanted.lstrip("+")) + (old if wanted.startswith("+") else 0)
         if size < old:
             raise refuse("unable to shrink disk size")
@@ -68,7 +70,7 @@ def resize(call: Call) -> object:
         async with flock(lab, vmid, "lxc"):
             guest, mount, size = checked()
             await task.spend(0.3)
-            await store.resize(lab, node, store.find(lab, node, mount["volume"]), size)
+            await store.resize(lab, node, volume_ids.find(lab, node, mount["volume"]), size)
             guest.config[slot] = print_mount({**mount, "size": str(size)})
 
     return call.task("resize", vmid, work)
@@ -113,7 +115,7 @@ async def _move(call: Call, task: Task, guest: Guest, slot: str, mount: dict[str
     lab, node, old = call.lab, guest.node, mount["volume"]
     made: list[str] = []
     try:
-        source = store.find(lab, node, old)
+        source = volume_ids.find(lab, node, old)
         new = await lxc_volumes.copied(lab, node, source, storage_id, guest.vmid)
         made.append(new.volid)
         await task.spend(copy_seconds(source.size) / 2)
@@ -156,7 +158,7 @@ def _checked_reassign(call: Call, slot: str, other: int, wanted: str) -> tuple[G
     if wanted in target.config:
         raise refuse(f"Target volume key '{wanted}' is already in use for container '{other}'")
     mount = parse_mount(str(source.config[slot]))
-    if not store.able(lab, "rename", mount["volume"]):
+    if not volume_ids.able(lab, "rename", mount["volume"]):
         raise refuse("Storage does not support moving of this disk to another container")
     if source.status == "running" and not slot.startswith("unused"):
         raise refuse("Cannot move in-use volume while the source CT is running - detach or shutdown first")
@@ -199,11 +201,11 @@ def template(call: Call) -> object:
             (slot, m) for slot, m in mounts(guest.config) if mount_type(m.get("volume", "")) == "volume"
         ]
         for _, mount in found:
-            if not store.able(lab, "template", mount["volume"]):
+            if not volume_ids.able(lab, "template", mount["volume"]):
                 raise refuse(f"Template feature is not available for '{mount['volume']}'")
         await task.spend(0.2)
         for slot, mount in found:
-            volume = store.make_base(lab, guest.node, store.find(lab, guest.node, mount["volume"]))
+            volume = store.make_base(lab, guest.node, volume_ids.find(lab, guest.node, mount["volume"]))
             guest.config[slot] = print_mount({**mount, "volume": volume.volid})
         guest.config["template"] = 1
 

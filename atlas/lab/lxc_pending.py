@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from atlas.lab import lxc_volumes
+from atlas.lab import lxc_volumes, volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
 from atlas.lab.entities import Guest
@@ -34,7 +34,9 @@ async def _drop(lab: Lab, guest: Guest, key: str) -> None:
     if re.fullmatch(r"mp\d+", key) and mount_type(volid) == "volume":
         if not in_use(guest, volid, key):
             add_unused(guest.config, volid)
-    elif re.fullmatch(r"unused\d+", key) and store.owner(lab, volid) == guest.vmid and not in_use(guest, volid, key):
+    elif (
+        re.fullmatch(r"unused\d+", key) and volume_ids.owner(lab, volid) == guest.vmid and not in_use(guest, volid, key)
+    ):
         await store.free(lab, guest.node, volid)
     guest.config.pop(key, None)
 

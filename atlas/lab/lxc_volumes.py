@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
 from atlas.lab.entities import Volume
@@ -49,7 +50,7 @@ async def make(lab: Lab, node: str, vmid: int, settings: Mapping[str, Any]) -> t
                 made.append(volume.volid)
                 mount.update(volume=volume.volid, size=str(volume.size))
             elif mount_type(mount.get("volume", "")) == "volume":
-                mount["size"] = str(store.find(lab, node, mount["volume"]).size)
+                mount["size"] = str(volume_ids.find(lab, node, mount["volume"]).size)
             shown[slot] = print_mount(mount)
     except PVEError:
         await free_all(lab, node, made)
@@ -80,4 +81,4 @@ def owned_volumes(lab: Lab, vmid: int, section: Mapping[str, Any]) -> list[str]:
     """List the volumes that a section of a config names and that belong to the container."""
     named = [m.get("volume", "") for _, m in mounts(section)]
     named += [str(value) for key, value in section.items() if key.startswith("unused")]
-    return [v for v in dict.fromkeys(named) if mount_type(v) == "volume" and store.owner(lab, v) == vmid]
+    return [v for v in dict.fromkeys(named) if mount_type(v) == "volume" and volume_ids.owner(lab, v) == vmid]

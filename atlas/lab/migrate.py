@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from typing import Any
 
+from atlas.lab import volume_ids, volumes
 from atlas.lab import volume_store as store
-from atlas.lab import volumes
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, mounts, split
@@ -49,7 +49,7 @@ def _references(guest: Guest) -> dict[str, str]:
 def _named(guest: Guest, section: dict[str, Any]) -> list[str]:
     if guest.kind == "lxc":
         return [m["volume"] for _, m in mounts(section) if mount_type(m.get("volume", "")) == "volume"]
-    return [d["file"] for _, d in drives(section) if store.split_volid(d.get("file", ""))]
+    return [d["file"] for _, d in drives(section) if volume_ids.split_volid(d.get("file", ""))]
 
 
 def _local(lab: Lab, guest: Guest) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _scan(lab: Lab, guest: Guest, task: Task, *, online: bool, with_disks: bool)
     found: list[Volume] = []
     for volid, how in sorted(_local(lab, guest).items()):
         task.log(f"found local disk '{volid}' ({how})" if how != "generated" else f"found generated disk '{volid}'")
-        storage, name = store.parse(lab, volid)
+        storage, name = volume_ids.parse(lab, volid)
         if name.vtype != "images":
             faults.append(f"can't migrate local disk '{volid}': local cdrom image")
         elif name.vmid != guest.vmid:
@@ -92,14 +92,14 @@ def _scan(lab: Lab, guest: Guest, task: Task, *, online: bool, with_disks: bool)
         elif online and how == "attached" and not with_disks:
             text = "can't live migrate attached local disks without with-local-disks option"
             faults.append(f"can't migrate local disk '{volid}': {text}")
-        elif store.is_used_base(lab, guest.node, volid):
+        elif volume_ids.is_used_base(lab, guest.node, volid):
             faults.append(f"can't migrate local disk '{volid}': referenced by linked clone(s)")
         elif storage.type not in _MIGRATABLE:
             raise refuse(f"can't migrate '{volid}' - storage type '{storage.type}' not supported")
         elif name.base:
             raise refuse(f"can't migrate '{volid}' as it's a clone of '{name.base[1]}'")
         else:
-            found.append(store.find(lab, guest.node, volid))
+            found.append(volume_ids.find(lab, guest.node, volid))
     if faults:
         for line in faults:
             task.log(line)
@@ -110,7 +110,7 @@ def _scan(lab: Lab, guest: Guest, task: Task, *, online: bool, with_disks: bool)
 def _begin_copy(lab: Lab, volume: Volume, target: str, storage_id: str) -> Volume:
     """Allocate a volume's copy on the target node; nothing is behind it until it is finished."""
     storage = lab.storage(storage_id, target)
-    name = store.parse(lab, volume.volid)[1]
+    name = volume_ids.parse(lab, volume.volid)[1]
     form = volume.format if volume.format in volumes.formats(storage.type) else store.default_format(storage)
     taken = [v.volid.partition(":")[2] for v in lab.local_volumes(storage_id, target)]
     stem = re.sub(r"\.(raw|qcow2|vmdk)$", "", name.name)
@@ -308,12 +308,12 @@ def migrate_container(call: Call) -> object:
         local = _local(lab, guest)
         for volid in local:
             lab.storage(to(volid.partition(":")[0]), target)
-            if store.is_used_base(lab, guest.node, volid):
+            if volume_ids.is_used_base(lab, guest.node, volid):
                 raise refuse(f"can't migrate volume '{volid}': referenced by linked clone(s)")
         if again:
             task.log(f"shutdown CT {guest.vmid}")
             rest(guest)
-        return [store.find(lab, guest.node, volid) for volid in local]
+        return [volume_ids.find(lab, guest.node, volid) for volid in local]
 
     async def work(task: Task) -> None:
         from atlas.lab.lxc_power import start_container

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest, Volume
@@ -149,7 +150,7 @@ def _take_drive(lab: Lab, plan: Plan, slot: str, drive: dict[str, str], *, full:
     volid = drive.get("file", "")
     what = f"clone feature is not supported for{' a snapshot of' if snapshot else ''} '{volid}' ({slot})"
     copied = full or is_cloudinit(drive) or slot == "tpmstate0"
-    if not store.able(lab, "copy" if copied else "clone", volid, snapshot=bool(snapshot)):
+    if not volume_ids.able(lab, "copy" if copied else "clone", volid, snapshot=bool(snapshot)):
         raise refuse(f"{'Full' if copied else 'Linked'} {what}")
     if copied:
         plan.full.add(slot)
@@ -172,7 +173,7 @@ async def _clone_drive(call: Call, task: Task, plan: Plan, slot: str, made: list
     """Make one drive of the clone and return it as the config gets it."""
     lab, node, params = call.lab, plan.node, call.params
     drive, newid = plan.drives[slot], int(params["newid"])
-    source = store.find(lab, node, drive["file"])
+    source = volume_ids.find(lab, node, drive["file"])
     full = slot in plan.full
     task.log(f"create {'full' if full else 'linked'} clone of drive {slot} ({source.volid})")
     if not full:

@@ -6,6 +6,7 @@ import re
 import uuid
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, Forbidden, PVEError, api
 from atlas.lab.entities import Entry, Guest
@@ -200,7 +201,7 @@ def _own_volumes(lab: Lab, guest: Guest) -> list[str]:
         for key in keys:
             drive = parse_drive(str(section[key]))
             volid = drive.get("file", "")
-            if not is_cdrom(drive, cloudinit_counts=False) and store.owner(lab, volid) == guest.vmid:
+            if not is_cdrom(drive, cloudinit_counts=False) and volume_ids.owner(lab, volid) == guest.vmid:
                 found.append(volid)
     return list(dict.fromkeys(found))
 
@@ -219,7 +220,7 @@ async def destroy_volumes(lab: Lab, guest: Guest, task: Task, volids: list[str],
         volids: what its config names.
         unreferenced: also what no config names but bears its number.
     """
-    more = [v.volid for v in store.owned(lab, guest.node, guest.vmid)] if unreferenced else []
+    more = [v.volid for v in volume_ids.owned(lab, guest.node, guest.vmid)] if unreferenced else []
     for volid in dict.fromkeys([*volids, *more]):
         try:
             await store.free(lab, guest.node, volid)
@@ -302,5 +303,5 @@ def _check_bases(lab: Lab, guest: Guest) -> None:
         return
     for _, drive in drives(guest.config):
         volid = drive.get("file", "")
-        if not is_cdrom(drive) and store.split_volid(volid) and store.is_used_base(lab, guest.node, volid):
+        if not is_cdrom(drive) and volume_ids.split_volid(volid) and volume_ids.is_used_base(lab, guest.node, volid):
             raise refuse(f"base volume '{volid}' is still in use by linked cloned")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
@@ -63,7 +64,7 @@ def resize(call: Call) -> object:
             if is_cdrom(drive):
                 raise refuse("you can't resize a cdrom")
             call.need(f"/storage/{drive['file'].partition(':')[0]}", "Datastore.AllocateSpace")
-            volume = store.find(call.lab, node, drive["file"])
+            volume = volume_ids.find(call.lab, node, drive["file"])
             size = parse_size(wanted.lstrip("+")) + (volume.size if wanted.startswith("+") else 0)
             if size < volume.size:
                 raise refuse("shrinking disks is not supported")
@@ -88,7 +89,7 @@ def _checked_move(call: Call, slot: str, storage_id: str) -> tuple[Guest, dict[s
     volid = drive.get("file", "")
     if is_cdrom(drive, cloudinit_counts=False):
         raise refuse("you can't move a cdrom")
-    storage, name = store.parse(call.lab, volid)
+    storage, name = volume_ids.parse(call.lab, volid)
     form = call.params.get("format")
     if storage.id == storage_id and (not form or form == name.format):
         raise refuse("you can't move to the same storage with same format")
@@ -130,11 +131,11 @@ async def _move(call: Call, task: Task, slot: str, storage_id: str) -> None:
     made: list[str] = []
     try:
         if is_cloudinit(drive):
-            source = store.find(lab, node, old)
+            source = volume_ids.find(lab, node, old)
             name = parse_volname(lab.storage(source.storage).type, old.partition(":")[2]).name
             volume = await store.copy(lab, node, source, storage_id, guest.vmid, name=_fitting(lab, name, storage_id))
         else:
-            source = store.find(lab, node, old)
+            source = volume_ids.find(lab, node, old)
             volume = await store.copy(lab, node, source, storage_id, guest.vmid, form=call.params.get("format"))
         made.append(volume.volid)
         await task.spend(copy_seconds(source.size))
@@ -186,7 +187,7 @@ def _checked_reassign(call: Call, slot: str, other: int, wanted: str) -> tuple[G
         raise refuse("CD drive contents can't be moved to another VM")
     if in_use(source, slot, drive["file"]):
         raise refuse("Can't move disk used by a snapshot to another VM")
-    if not store.able(lab, "rename", drive["file"]):
+    if not volume_ids.able(lab, "rename", drive["file"]):
         raise refuse("Storage does not support moving of this disk to another VM")
     if source.status == "running" and not slot.startswith("unused"):
         raise refuse("Cannot move disk to another VM while the source VM is running - detach first")
@@ -218,8 +219,8 @@ def _reassign(call: Call, slot: str, other: int) -> str:
 
 def renamed(lab: Lab, node: str, volid: str, owner: int) -> str:
     """Rename a volume to the next free disk of another guest, and return its new ID."""
-    volume = store.find(lab, node, volid)
-    storage, name = store.parse(lab, volid)
+    volume = volume_ids.find(lab, node, volid)
+    storage, name = volume_ids.parse(lab, volid)
     taken = [v.volid.partition(":")[2] for v in lab.local_volumes(storage.id, node)]
     new = place(storage.type, owner, free_name(storage.type, owner, name.format, taken))
     prefix = volid.partition(":")[2].removesuffix(place(storage.type, name.vmid or 0, name.name)) if name.base else ""
@@ -257,7 +258,7 @@ def template(call: Call) -> object:
 
 
 def _based(lab: Lab, node: str, drive: dict[str, Any]) -> str:
-    if store.able(lab, "template", drive["file"]):
-        volume = store.make_base(lab, node, store.find(lab, node, drive["file"]))
+    if volume_ids.able(lab, "template", drive["file"]):
+        volume = store.make_base(lab, node, volume_ids.find(lab, node, drive["file"]))
         return print_drive({**drive, "file": volume.volid})
     return print_drive(drive)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError
 from atlas.lab.entities import Volume
@@ -27,7 +28,7 @@ def given(params: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _is_cloudinit_request(volid: str) -> bool:
-    parts = store.split_volid(volid)
+    parts = volume_ids.split_volid(volid)
     return volid == "cloudinit" or (parts is not None and parts[1] == "cloudinit")
 
 
@@ -54,10 +55,10 @@ def check_syntax(call: Call, params: dict[str, Any]) -> None:
                 raise fault(**{slot: f"need to specify '{required}' when using 'import-from'"})
         if volid in {"cdrom", "none"}:
             drive.setdefault("media", "cdrom")
-        elif not fresh and not store.split_volid(volid) and not volid.startswith("/dev/"):
+        elif not fresh and not volume_ids.split_volid(volid) and not volid.startswith("/dev/"):
             raise fault(**{slot: f"unable to associate path '{volid}' to any storage"})
         elif not fresh and not volid.startswith("/dev/") and not _is_cloudinit_request(volid):
-            kind = store.parse(call.lab, volid)[1].vtype
+            kind = volume_ids.parse(call.lab, volid)[1].vtype
             if kind == "iso" and drive.get("media") != "cdrom":
                 raise fault(**{slot: "explicit 'media=cdrom' is required for iso images"})
         params[slot] = print_drive(drive)
@@ -86,7 +87,7 @@ def check_rights(call: Call, vmid: int, params: Mapping[str, Any], default_stora
             _check_new(call, fresh[1] or default_storage)
         else:
             check_access(call, vmid, volid)
-            if store.split_volid(volid) and store.parse(call.lab, volid)[1].vtype not in {"images", "iso"}:
+            if volume_ids.split_volid(volid) and volume_ids.parse(call.lab, volid)[1].vtype not in {"images", "iso"}:
                 raise fault(**{slot: "content type needs to be 'images' or 'iso'"})
         if "import-from" in drive:
             _check_source(call, vmid, slot, drive["import-from"])
@@ -103,11 +104,11 @@ def _check_new(call: Call, storage_id: str | None) -> None:
 
 
 def _check_source(call: Call, vmid: int, slot: str, source: str) -> None:
-    if not store.split_volid(source):
+    if not volume_ids.split_volid(source):
         if not call.is_root:
             raise refuse(ONLY_ROOT_PATHS)
         return
-    name = store.parse(call.lab, source)[1]
+    name = volume_ids.parse(call.lab, source)[1]
     if name.vtype not in {"images", "import"}:
         raise fault(**{slot: f"{source} has wrong type '{name.vtype}' - needs to be 'images' or 'import'"})
     if name.vmid:
@@ -196,20 +197,20 @@ class Creation:
         return made
 
     def _source(self, source: str) -> Volume:
-        storage, name = store.parse(self.lab, source)
+        storage, name = volume_ids.parse(self.lab, source)
         found = self.lab.volume(source, self.node)
         if found is None:
             if name.vtype == "import":
-                raise refuse(f"failed to stat '{store.file_path(self.lab, source)}'")
+                raise refuse(f"failed to stat '{volume_ids.file_path(self.lab, source)}'")
             raise refuse(f"cannot import from '{source}' - volume '{source}' does not exist")
-        if not store.able(self.lab, "copy", source) and name.vtype != "import":
+        if not volume_ids.able(self.lab, "copy", source) and name.vtype != "import":
             text = f"cannot import from '{source}' - full clone feature is not supported"
             raise refuse(f"cannot import from '{source}' - {text}")
         del storage
         return found
 
     async def _cloudinit(self, slot: str, drive: dict[str, str]) -> dict[str, str]:
-        parts = store.split_volid(drive["file"])
+        parts = volume_ids.split_volid(drive["file"])
         storage_id = parts[0] if parts else self.storage
         if not storage_id:
             raise refuse("no storage ID specified (and no default storage)")
@@ -226,16 +227,16 @@ class Creation:
     def _existing(self, slot: str, drive: dict[str, str]) -> dict[str, str]:
         volid = drive["file"]
         check_access(self.call, self.vmid, volid)
-        if not store.split_volid(volid):
+        if not volume_ids.split_volid(volid):
             return drive
-        name = store.parse(self.lab, volid)[1]
+        name = volume_ids.parse(self.lab, volid)[1]
         if drive.get("format") and drive["format"] != name.format:
             asked = f"'format={drive['format']}' option different from storage format '{name.format}'"
             raise refuse(f"drive '{slot}' - volume '{volid}' - {asked}")
         taken = cloudinit_slot(self.config, slot)
         if re.search(r"vm-\d+-cloudinit", volid) and taken:
             raise refuse(f"{slot} - cloud-init drive is already attached at '{taken}'")
-        return {**drive, "size": str(store.find(self.lab, self.node, volid).size)}
+        return {**drive, "size": str(volume_ids.find(self.lab, self.node, volid).size)}
 
 
 def _fixed_size(slot: str, drive: Mapping[str, str]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.backend import BackendError
 from atlas.lab.call import PVEError
@@ -27,8 +28,8 @@ async def put_aside(lab: Lab, guest: Guest, text: str) -> None:
         await store.free(lab, guest.node, drive["file"])
     elif not is_cdrom(drive):
         volid = drive.get("file", "")
-        parts = store.split_volid(volid)
-        if parts and parts[0] in lab.storages and store.owner(lab, volid) == guest.vmid:
+        parts = volume_ids.split_volid(volid)
+        if parts and parts[0] in lab.storages and volume_ids.owner(lab, volid) == guest.vmid:
             add_unused(guest.config, volid)
 
 
@@ -46,7 +47,7 @@ async def _drop_drive(lab: Lab, guest: Guest, slot: str, *, force: bool) -> None
     """Take a drive out of the config, with its volume if that is asked for."""
     drive = parse_drive(str(guest.config[slot]))
     volid = drive.get("file", "")
-    if force and not is_cdrom(drive, cloudinit_counts=False) and store.owner(lab, volid) == guest.vmid:
+    if force and not is_cdrom(drive, cloudinit_counts=False) and volume_ids.owner(lab, volid) == guest.vmid:
         if in_use(guest, slot, volid):
             raise refuse(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
         await store.free(lab, guest.node, volid)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atlas.lab import guest_config
-from atlas.lab import volume_store as store
+from atlas.lab import guest_config, volume_ids
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_devices import DRIVES, boot_order, drives, is_cdrom, parse_drive, split
@@ -163,7 +162,7 @@ def common_nodes(lab: Lab, guest: Guest, config: dict[str, Any]) -> list[str]:
     """List the nodes that see every volume of a config."""
     nodes = set(lab.nodes)
     for _, drive in drives(config):
-        parts = store.split_volid(drive.get("file", ""))
+        parts = volume_ids.split_volid(drive.get("file", ""))
         storage = lab.storages.get(parts[0]) if parts else None
         if storage is not None:
             nodes &= {n for n in nodes if storage.on(n) and storage.enabled and (storage.shared or n == guest.node)}
@@ -182,5 +181,5 @@ def feature(call: Call) -> object:
         config = guest.snapshots[snapshot]
     name = str(params["feature"])
     disks = [drive.get("file", "") for _, drive in drives(config) if not is_cdrom(drive)]
-    able = all(store.able(call.lab, name, volid, snapshot=bool(snapshot)) for volid in disks)
+    able = all(volume_ids.able(call.lab, name, volid, snapshot=bool(snapshot)) for volid in disks)
     return {"hasFeature": int(able), "nodes": common_nodes(call.lab, guest, config)}

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from atlas.lab import qemu_pending
+from atlas.lab import qemu_pending, volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
@@ -160,7 +160,7 @@ class Update:
         check_protection(guest, f"can't remove {what}")
         need_vm(self.call, self.vmid, None, "VM.Config.Disk")
         lab = self.call.lab
-        if store.owner(lab, volid) == guest.vmid:
+        if volume_ids.owner(lab, volid) == guest.vmid:
             self.call.need(f"/storage/{volid.partition(':')[0]}", "Datastore.AllocateSpace")
             if qemu_pending.in_use(guest, key, volid):
                 raise refuse(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
@@ -274,7 +274,7 @@ def _check_hookscript(call: Call, options: dict[str, Any]) -> None:
     volid = options.get("hookscript")
     if volid is None:
         return
-    if store.parse(call.lab, str(volid))[1].vtype != "snippets":
+    if volume_ids.parse(call.lab, str(volid))[1].vtype != "snippets":
         raise fault(hookscript=f"'{volid}' is not in the snippets directory\n")
     if call.lab.volume(str(volid), str(call.params["node"])) is None:
         raise fault(hookscript=f"script '{volid}' does not exist\n")

@@ -6,6 +6,7 @@ import re
 import uuid
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.call import PVEError
 from atlas.lab.entities import Guest, Volume
@@ -40,7 +41,7 @@ def _copied(section: dict[str, Any]) -> dict[str, Any]:
 def able(lab: Lab, guest: Guest, feature: str = "snapshot") -> bool:
     """Tell whether every disk of a guest can be snapshotted."""
     container = guest.kind == "lxc"
-    return all(store.able(lab, feature, volid, container=container) for volid in disks(guest.kind, guest.config))
+    return all(volume_ids.able(lab, feature, volid, container=container) for volid in disks(guest.kind, guest.config))
 
 
 def listed(guest: Guest) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.backup_calls import forget
 from atlas.lab.call import Call, PVEError, api
@@ -116,7 +117,11 @@ def read_volume(call: Call) -> dict[str, Any]:
     volume = call.lab.volume(volid, call.params["node"])
     if volume is None:
         raise PVEError(500, f"volume_size_info on '{volid}' failed - no such volume")
-    shown: dict[str, Any] = {"path": store.file_path(call.lab, volid), "used": volume.used, "format": volume.format}
+    shown: dict[str, Any] = {
+        "path": volume_ids.file_path(call.lab, volid),
+        "used": volume.used,
+        "format": volume.format,
+    }
     shown["size"] = volume.extra.get("virtual", volume.size)
     if volume.content == "backup":
         shown |= {"notes": volume.notes or "", "protected": int(volume.protected)}
@@ -185,7 +190,7 @@ def copy_volume(call: Call) -> str:
     call.lab.storage(storage.id, other)
 
     async def work(task: Task) -> None:
-        source = store.find(call.lab, node, volid)
+        source = volume_ids.find(call.lab, node, volid)
         if call.lab.volume(f"{storage.id}:{wanted}", other) is not None:
             raise PVEError(500, f"volume '{storage.id}:{wanted}' already exists")
         await task.spend(1)

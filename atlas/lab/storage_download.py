@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atlas.lab import volume_store as store
+from atlas.lab import volume_ids
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.storage_files import check_place, checksums, keep, look_into, verify
 from atlas.lab.tasks import Task
@@ -30,7 +30,7 @@ def download(call: Call) -> str:
     params, lab = call.params, call.lab
     storage, name, form = check_place(call, "storage '{storage}' is not configured for content-type '{content}'")
     volid, kind = f"{storage.id}:{params['content']}/{name}", params["content"]
-    target = store.file_path(lab, volid)
+    target = volume_ids.file_path(lab, volid)
 
     async def work(task: Task) -> None:
         if params.get("compression") and kind != "iso":
@@ -60,7 +60,7 @@ async def _is_there(call: Call, volid: str, task: Task, target: str) -> None:
     expected = call.params.get("checksum")
     if not expected:
         raise PVEError(500, f"refusing to override existing file '{target}'")
-    volume = store.find(call.lab, call.params["node"], volid)
+    volume = volume_ids.find(call.lab, call.params["node"], volid)
     got = volume.extra.get("checksums", {}).get(call.params["checksum-algorithm"], "")
     if got.lower() == expected.lower():
         task.log("calculating checksum of existing file...OK, got correct file already, no need to download")

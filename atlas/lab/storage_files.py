@@ -12,7 +12,7 @@ from atlas.lab.call import Call, PVEError
 from atlas.lab.entities import Storage, Volume
 from atlas.lab.image_header import inner_size
 from atlas.lab.tasks import Task
-from atlas.lab.volume_store import file_path
+from atlas.lab.volume_ids import file_path
 from atlas.lab.volumes import FILE_TYPES
 
 _ENDINGS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.storage_files import check_place, checksums, keep, look_into, verify
 from atlas.lab.tasks import Task
-from atlas.lab.volume_store import file_path
+from atlas.lab.volume_ids import file_path
 
 _SECONDS_PER_GIB = 4.0
 

@@ -1,4 +1,4 @@
-"""How full a storage is."""
+"""How full a storage is, and how a full one refuses."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def _taken(volumes: Table[Volume]) -> dict[tuple[str, str | None], int]:
     for volume in volumes.values():
         taken[volume.storage, volume.node] += volume.used
     return taken
+
+
+def no_space(storage: Storage, path: str, size: int) -> str:
+    """Give the words in which a full storage's own tool refuses."""
+    if storage.type == "lvm":
+        return f"not enough free space (0 < {size // 1024})"
+    if storage.type == "lvmthin":
+        pool = f"{storage.options.get('vgname', 'pve')}/{storage.options.get('thinpool', 'data')}"
+        why = f"Cannot create new thin volume, free space in thin pool {pool} reached threshold."
+        return f"lvcreate '{path}' error:   {why}"
+    if storage.type == "zfspool":
+        return f"zfs error: cannot create '{path.removeprefix('/dev/')}': out of space"
+    if storage.type == "rbd":
+        return f"rbd create '{path.rpartition('/')[2]}' error: (28) No space left on device"
+    return f"unable to create image: qemu-img: {path}: Failed to resize underlying file: No space left on device"

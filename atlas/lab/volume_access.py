@@ -8,7 +8,7 @@ from typing import Any
 from atlas.lab.call import Call
 from atlas.lab.guest_config import split_list
 from atlas.lab.guests import refuse
-from atlas.lab.volume_store import parse, split_volid
+from atlas.lab.volume_ids import parse, split_volid
 
 ONLY_ROOT_PATHS = "Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 563."
 

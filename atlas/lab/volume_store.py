@@ -1,4 +1,4 @@
-"""Volumes in the lab's world: allocation, linked clones, copies, bases, growth, freeing, and who owns what."""
+"""Volumes in the lab's world, and the disks behind them: allocation, copies, linked clones, bases, growth, freeing."""
 
 from __future__ import annotations
 
@@ -6,82 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from atlas.lab import volumes
-from atlas.lab.call import PVEError
 from atlas.lab.entities import Storage, Volume
 from atlas.lab.guests import refuse
-from atlas.lab.storage_view import usage
-from atlas.lab.volumes import VolumeName
+from atlas.lab.storage_view import no_space, usage
+from atlas.lab.volume_ids import file_path, is_used_base, owner, volnames
 
 if TYPE_CHECKING:
     from atlas.lab.world import Lab
-
-
-def split_volid(volid: str) -> tuple[str, str] | None:
-    """Split `storage:name`; None for a path, `none` and other texts that are no volume ID."""
-    storage, sign, name = volid.partition(":")
-    return (storage, name) if sign and name and not storage.startswith("/") and "/" not in storage else None
-
-
-def parse(lab: Lab, volid: str) -> tuple[Storage, VolumeName]:
-    """Take a volume ID apart.
-
-    Raises:
-        PVEError: the storage does not exist, or the name is none of its kind.
-    """
-    parts = split_volid(volid)
-    if parts is None:
-        raise refuse(f"unable to parse volume ID '{volid}'")
-    storage = lab.storage(parts[0])
-    try:
-        return storage, volumes.parse_volname(storage.type, parts[1])
-    except ValueError as error:
-        raise refuse(str(error)) from error
-
-
-def find(lab: Lab, node: str, volid: str) -> Volume:
-    """Find a volume that must be there.
-
-    Raises:
-        PVEError: it is not; the text is PVE's.
-    """
-    storage, _ = parse(lab, volid)
-    lab.storage(storage.id, node)
-    found = lab.volume(volid, node)
-    if found is None:
-        raise refuse(f"volume '{volid}' does not exist")
-    return found
-
-
-def file_path(lab: Lab, volid: str) -> str:
-    """Give the path of a volume on its node, as error texts name it."""
-    storage, name = parse(lab, volid)
-    root = str(storage.options.get("path") or f"/mnt/pve/{storage.id}")
-    if storage.type not in volumes.FILE_TYPES:
-        return f"/dev/{storage.options.get('vgname', storage.id)}/{name.name}"
-    if name.vtype == "images":
-        return f"{root}/images/{name.vmid}/{name.name}"
-    folders = {"iso": "template/iso", "vztmpl": "template/cache", "backup": "dump"}
-    return f"{root}/{folders.get(name.vtype, name.vtype)}/{name.name}"
-
-
-def owner(lab: Lab, volid: str) -> int | None:
-    """Tell which guest a volume's name says it belongs to."""
-    try:
-        return parse(lab, volid)[1].vmid
-    except PVEError:
-        return None
-
-
-def able(lab: Lab, feature: str, volid: str, *, snapshot: bool = False, container: bool = False) -> bool:
-    """Tell whether a volume's storage and format can do something; see `volumes.has_feature`."""
-    parts = split_volid(volid)
-    storage = lab.storages.get(parts[0]) if parts else None
-    if storage is None or parts is None:
-        return False
-    try:
-        return volumes.has_feature(storage.type, feature, parts[1], snapshot=snapshot, container=container)
-    except ValueError:
-        return False
 
 
 def default_format(storage: Storage) -> str:
@@ -89,30 +20,11 @@ def default_format(storage: Storage) -> str:
     return str(storage.options.get("format") or volumes.formats(storage.type)[0])
 
 
-def _names(lab: Lab, storage: Storage, node: str) -> list[str]:
-    return [volume.volid.partition(":")[2] for volume in lab.local_volumes(storage.id, node)]
-
-
 def _backend_path(lab: Lab, storage: Storage, node: str, vmid: int, name: str) -> str:
     """Choose a path that no volume has; a base keeps the path from before it was one."""
     wanted = f"{storage.id}/{'' if storage.shared else node + '/'}images/{vmid}/{name}"
     used = {path for volume in lab.volumes.values() for path in (volume.path, volume.extra.get("shares"))}
     return next(path for path in (wanted, *(f"{wanted}.{n}" for n in range(1, 9999))) if path not in used)
-
-
-def no_space(storage: Storage, path: str, size: int) -> str:
-    """Give the words in which a full storage's own tool refuses."""
-    if storage.type == "lvm":
-        return f"not enough free space (0 < {size // 1024})"
-    if storage.type == "lvmthin":
-        pool = f"{storage.options.get('vgname', 'pve')}/{storage.options.get('thinpool', 'data')}"
-        why = f"Cannot create new thin volume, free space in thin pool {pool} reached threshold."
-        return f"lvcreate '{path}' error:   {why}"
-    if storage.type == "zfspool":
-        return f"zfs error: cannot create '{path.removeprefix('/dev/')}': out of space"
-    if storage.type == "rbd":
-        return f"rbd create '{path.rpartition('/')[2]}' error: (28) No space left on device"
-    return f"unable to create image: qemu-img: {path}: Failed to resize underlying file: No space left on device"
 
 
 def _record(lab: Lab, storage: Storage, node: str, volname: str, vmid: int, form: str, size: int) -> Volume:
@@ -170,7 +82,7 @@ async def allocate(
     storage = lab.storage(storage_id, node)
     form = form or default_format(storage)
     size = volumes.rounded(storage.type, size)
-    name = name or volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    name = name or volumes.free_name(storage.type, vmid, form, volnames(lab, storage, node))
     record = _record(lab, storage, node, volumes.place(storage.type, vmid, name), vmid, form, size)
     record.content = content
     if image:
@@ -225,7 +137,7 @@ async def copy(
     storage = lab.storage(storage_id, node)
     wanted = form or source.format
     form = wanted if wanted in volumes.formats(storage.type) else default_format(storage)
-    name = name or volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    name = name or volumes.free_name(storage.type, vmid, form, volnames(lab, storage, node))
     size = volumes.rounded(storage.type, source.size if size is None else size)
     record = _record(lab, storage, node, volumes.place(storage.type, vmid, name), vmid, form, size)
     record.content, record.used = content, max(record.used, source.used)
@@ -250,7 +162,7 @@ async def link(lab: Lab, node: str, source: Volume, vmid: int, snapshot: str | N
     """
     storage = lab.storage(source.storage, node)
     form = "qcow2" if storage.type in volumes.FILE_TYPES else source.format
-    name = volumes.free_name(storage.type, vmid, form, _names(lab, storage, node))
+    name = volumes.free_name(storage.type, vmid, form, volnames(lab, storage, node))
     base = source.volid.partition(":")[2]
     volname = volumes.place(storage.type, vmid, name)
     if not snapshot:
@@ -277,23 +189,6 @@ def rename(lab: Lab, node: str, volume: Volume, volid: str) -> Volume:
     volume.vmid = owner(lab, volid)
     lab.volumes[lab.volume_key(volid, node)] = volume
     return volume
-
-
-def is_used_base(lab: Lab, node: str, volid: str) -> bool:
-    """Tell whether linked clones need a base; never on LVM-thin, whose clones do not name it."""
-    storage, name = parse(lab, volid)
-    if not name.is_base:
-        return False
-    return any(_base_of(storage.type, other) == name.name for other in _names(lab, storage, node))
-
-
-def _base_of(kind: str, volname: str) -> str | None:
-    """Give the name of the base in a linked clone's name."""
-    try:
-        base = volumes.parse_volname(kind, volname).base
-    except ValueError:
-        return None
-    return base[1] if base else None
 
 
 async def free(lab: Lab, node: str, volid: str) -> None:
@@ -333,9 +228,3 @@ async def resize(lab: Lab, node: str, volume: Volume, size: int) -> None:
     volume.size = size
     if volume.path:
         await lab.backend.resize_disk(volume.path, size)
-
-
-def owned(lab: Lab, node: str, vmid: int) -> list[Volume]:
-    """List every image on the node's storages that belongs to a guest by its name."""
-    kinds = {"images", "rootdir"}
-    return [v for v in lab.volumes.values() if v.vmid == vmid and v.content in kinds and v.node in {None, node}]

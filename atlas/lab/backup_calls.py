@@ -11,10 +11,10 @@ from atlas.lab.entities import Guest, Storage, Volume
 from atlas.lab.guest_config import split_list
 from atlas.lab.guest_devices import drives, is_cdrom, mount_type, mounts
 from atlas.lab.guests import check_lock, failure, flock, load
-from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
+from atlas.lab.volumes import copy_seconds
 from atlas.lab.world import Lab
 
 Data = dict[str, Any]

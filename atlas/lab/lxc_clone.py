@@ -11,12 +11,13 @@ from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, print_mount, split
+from atlas.lab.guest_lifecycle import copy_firewall, join_pool, new_guest
 from atlas.lab.guest_tags import mac_prefix
 from atlas.lab.guests import check_lock, check_node, check_pool, failure, load, refuse
 from atlas.lab.lxc_options import kept
-from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool, new_guest
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_bridge
+from atlas.lab.volumes import copy_seconds
 
 _NOT_COPIED = {"snapshots", "parent", "snaptime", "snapstate", "template", "lock", "digest"}
 

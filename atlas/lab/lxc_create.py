@@ -10,6 +10,7 @@ from atlas.lab.call import Call, Forbidden, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts
+from atlas.lab.guest_lifecycle import DESTROYED, add_ha, destroy_volumes, forget_guest, join_pool, new_guest, purge
 from atlas.lab.guests import (
     check_lock,
     check_pool,
@@ -24,9 +25,9 @@ from atlas.lab.guests import (
 )
 from atlas.lab.lxc_options import Checker, check_storage, kept, os_type
 from atlas.lab.lxc_power import start_container
-from atlas.lab.qemu_create import DESTROYED, add_ha, destroy_volumes, forget_guest, join_pool, new_guest, purge
 from atlas.lab.qemu_machine import rest
 from atlas.lab.qemu_options import check_ssh_keys
+from atlas.lab.restore import restore_container
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
 from atlas.lab.world import Lab
@@ -87,8 +88,6 @@ def create(call: Call) -> object:
     _check_create(call, vmid, options, unprivileged=unprivileged)
     plain = {key: kept(lab, key, value) for key, value in options.items() if key not in MOUNTS}
     if params.get("restore"):
-        from atlas.lab.restore import restore_container
-
         return restore_container(call, plain)
     if unprivileged:
         plain["unprivileged"] = 1

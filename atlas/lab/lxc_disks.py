@@ -22,10 +22,9 @@ from atlas.lab.guests import (
     refuse,
     this_guest,
 )
-from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_disks import renamed
 from atlas.lab.tasks import Task
-from atlas.lab.volumes import parse_size
+from atlas.lab.volumes import copy_seconds, parse_size
 
 CT = "/nodes/{node}/lxc/{vmid}"
 

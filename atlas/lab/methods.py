@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Set
 
 from atlas.lab.call import REFUSED, SHAPED
-from atlas.lab.server import load_handlers
+from atlas.lab.handlers import load_handlers
 from atlas.lab.table import load
 
 Method = tuple[str, str]

@@ -13,10 +13,10 @@ from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, mounts, split
 from atlas.lab.guests import check_lock, check_node, failure, fault, flock, load, need_vm, refuse, root_only
-from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_machine import rest
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
+from atlas.lab.volumes import copy_seconds
 from atlas.lab.world import Lab
 
 _MIGRATABLE = {"dir", "btrfs", "zfspool", "lvmthin", "lvm"}

@@ -23,13 +23,13 @@ from atlas.lab.guest_devices import (
     print_net,
     split,
 )
+from atlas.lab.guest_lifecycle import copy_firewall, join_pool
 from atlas.lab.guest_tags import mac_prefix
 from atlas.lab.guests import check_lock, check_node, check_pool, check_running, failure, fault, flock, load, refuse
-from atlas.lab.qemu_create import copy_firewall, copy_seconds, join_pool
 from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_options import check_bridges
 from atlas.lab.tasks import Task
-from atlas.lab.volumes import CLOUDINIT_BYTES, FILE_TYPES
+from atlas.lab.volumes import CLOUDINIT_BYTES, FILE_TYPES, copy_seconds
 from atlas.lab.world import Lab
 
 LINK_SECONDS = 0.4

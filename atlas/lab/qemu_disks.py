@@ -10,15 +10,7 @@ from atlas.lab import volume_store as store
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_unused, truth
-from atlas.lab.guest_devices import (
-    boot_order,
-    drives,
-    is_cdrom,
-    is_cloudinit,
-    parse_drive,
-    print_boot,
-    print_drive,
-)
+from atlas.lab.guest_devices import boot_order, drives, is_cdrom, is_cloudinit, parse_drive, print_boot, print_drive
 from atlas.lab.guests import (
     assert_unmodified,
     check_digest,
@@ -31,11 +23,10 @@ from atlas.lab.guests import (
     refuse,
     root_only,
 )
-from atlas.lab.qemu_create import copy_seconds
 from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_pending import in_use
 from atlas.lab.tasks import Task
-from atlas.lab.volumes import FILE_TYPES, free_name, parse_size, parse_volname, place
+from atlas.lab.volumes import FILE_TYPES, copy_seconds, free_name, parse_size, parse_volname, place
 from atlas.lab.world import Lab
 
 VM = "/nodes/{node}/qemu/{vmid}"

@@ -12,11 +12,12 @@ from atlas.lab.backup_calls import backup
 from atlas.lab.call import Call, Forbidden, PVEError
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cloudinit, mounts, print_drive, print_mount, random_mac
+from atlas.lab.guest_lifecycle import destroy_volumes, join_pool, new_guest
 from atlas.lab.guests import check_lock, check_protection, failure, flock, may_vm, refuse, taken
-from atlas.lab.qemu_create import copy_seconds, destroy_volumes, join_pool, new_guest
 from atlas.lab.qemu_drives import Creation
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
+from atlas.lab.volumes import copy_seconds
 
 Config = dict[str, Any]
 Fill = Callable[[Task, list[str]], Awaitable[Config]]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas.lab.clock import Clock
+from atlas.lab.handlers import load_handlers
 from atlas.lab.history import History
-from atlas.lab.refusals import register_refusals
-from atlas.lab.shapes import register_indexes
 from atlas.lab.world import Lab
 
 if TYPE_CHECKING:
@@ -22,64 +20,8 @@ if TYPE_CHECKING:
     from atlas.lab.faults import Faults
     from atlas.lab.http import Middleware
 
-# The modules that register handlers.
-HANDLER_MODULES = (
-    "access_domains",
-    "access_roles",
-    "access_tickets",
-    "access_users",
-    "acme",
-    "bulk",
-    "cluster",
-    "cluster_replication",
-    "cluster_resources",
-    "cluster_jobs",
-    "cluster_mappings",
-    "cluster_options",
-    "cluster_sections",
-    "guest_calls",
-    "firewall_rules",
-    "firewall_sets",
-    "ha",
-    "ha_manager",
-    "indexes",
-    "node_apt",
-    "node_capabilities",
-    "node_certificates",
-    "node_disks",
-    "node_network",
-    "node_reads",
-    "node_replication",
-    "node_services",
-    "node_settings",
-    "node_tasks",
-    "nodes",
-    "notifications",
-    "pools",
-    "sdn",
-    "sdn_ipam",
-    "sdn_lock",
-    "sdn_nodes",
-    "sdn_prefixes",
-    "sdn_routing",
-    "sdn_subnets",
-    "static_reads",
-    "storage_config",
-    "storage_content",
-    "storage_nodes",
-    "storage_download",
-    "storage_upload",
-)
 SECRETS_FILE = "secrets.json"
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105  a file's name
-
-
-def load_handlers() -> None:
-    """Import every module that registers handlers; indexes and refusals answer what is left."""
-    for name in HANDLER_MODULES:
-        importlib.import_module(f"atlas.lab.{name}")
-    register_indexes()
-    register_refusals()
 
 
 def make_backend(guests: str, directory: Path, clock: Clock, memory: int | None = None) -> Backend:

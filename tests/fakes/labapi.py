@@ -11,7 +11,7 @@ from atlas.lab.call import HANDLERS, Call, Upload
 from atlas.lab.check import check_call
 from atlas.lab.clock import Clock
 from atlas.lab.default_world import fill
-from atlas.lab.server import load_handlers
+from atlas.lab.handlers import load_handlers
 from atlas.lab.simulated import SimulatedBackend
 from atlas.lab.table import load
 from atlas.lab.world import Lab

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from atlas.lab.body import Unreadable, from_json, from_query
 from atlas.lab.call import HANDLERS
-from atlas.lab.server import load_handlers
+from atlas.lab.handlers import load_handlers
 from atlas.lab.table import load
 
 

@@ -8,8 +8,8 @@ from fakes.proof import Method, holds, load_proofs, run
 from tools.methods import PAGE
 
 from atlas.lab.call import HANDLERS, REFUSED, SHAPED, PVEError
+from atlas.lab.handlers import load_handlers
 from atlas.lab.methods import counts, document, methods
-from atlas.lab.server import load_handlers
 from atlas.lab.shapes import empty
 
 PROVED: dict[str, set[Method]] = {}

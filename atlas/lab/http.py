@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from atlas.lab import body, quorum
+from atlas.lab import body, permissions, quorum
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
 from atlas.lab.call import HANDLERS, Call, Forbidden, NoSuchMethod, NotAuthenticated, PVEError, Severed
@@ -132,7 +132,7 @@ class Door:
         # PVE's own node is known by a second name.
         if given.get("node") == "localhost" and method.proxied:
             given["node"] = self.lab.local_node
-        self.lab.rights.check(method.permissions, user, given)
+        permissions.check(method.permissions, self.lab, user, given)
         carrier = given.get("node" if method.proxied else "check-node")
         if method.proxied and carrier is None:
             raise PVEError(400, errors={"node": "proxyto parameter does not exist"})

@@ -1,4 +1,4 @@
-"""Who may do what: roles, ACLs, pools, and the permission expressions of the API table."""
+"""Who may do what: roles, ACLs and pools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from atlas.lab.call import Forbidden, PVEError
+from atlas.lab.call import Forbidden
 
 if TYPE_CHECKING:
     from atlas.lab.entities import User
@@ -159,7 +159,7 @@ class Rights:
         wanted = tuple(privileges)
         held = self.of(user, path)
         if any:
-            if not _any(name in held for name in wanted):
+            if held.keys().isdisjoint(wanted):
                 raise Forbidden(f"{path}, {'|'.join(wanted)}")
             return
         for name in wanted:
@@ -186,129 +186,6 @@ class Rights:
         wanted = tuple(privileges)
         return {g for g in self._lab.groups if self.holds(user, f"/access/groups/{g}", wanted, any=True)}
 
-    def check(self, permissions: Mapping[str, Any] | None, user: str, params: Mapping[str, Any]) -> None:
-        """Raise 403 unless a method's permission expression lets the user call it.
-
-        Args:
-            permissions: The table's entry; None lets only root@pam.
-            user: The caller; empty for nobody.
-            params: The call's parameters as they came, not checked yet.
-        """
-        if permissions is not None and permissions.get("user") == "world":
-            return
-        if not user:
-            raise Forbidden("user != null")
-        if user == ROOT:
-            return
-        if permissions is not None and permissions.get("user") == "all":
-            return
-        if permissions is None or not permissions.get("check"):
-            raise Forbidden("user != root@pam")
-        if not self._holds(permissions["check"], user, params, quiet=False):
-            raise Forbidden
-
-    def _holds(self, check: list[Any], user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
-        kind, *rest = check
-        if kind == "and":
-            return all(self._holds(part, user, params, quiet=quiet) for part in rest)
-        if kind == "or":
-            if _any(self._holds(part, user, params, quiet=True) for part in rest):
-                return True
-            return _refuse(quiet, "")
-        if kind == "perm":
-            return self._perm(rest, user, params, quiet=quiet)
-        if kind == "perm-modify":
-            path = normal_path(_filled(rest[0], params))
-            if path is None:
-                return _refuse(quiet, "")
-            return self._quietly(quiet, lambda: self.may_modify(user, path))
-        if kind == "userid-group":
-            return self._user_group(rest, user, params, quiet=quiet)
-        if kind == "userid-param":
-            return self._user_param(rest[0], user, params, quiet=quiet)
-        raise PVEError(500, f"unknown permission test '{kind}'")
-
-    def _perm(self, rest: list[Any], user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
-        template, privileges, *options = rest
-        extra = dict(zip(options[::2], options[1::2], strict=True))
-        needed = extra.get("require_param")
-        if needed is not None and params.get(needed) is None:
-            return False
-        path = normal_path(_filled(template, params))
-        if path is None:
-            return _refuse(quiet, f", {privileges[0]}")
-        return self._quietly(quiet, lambda: self.need(user, path, privileges, any=bool(extra.get("any"))))
-
-    def _user_group(self, rest: list[Any], user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
-        privileges, *options = rest
-        extra = dict(zip(options[::2], options[1::2], strict=True))
-        mode = extra.get("groups_param")
-        userid = str(params.get("userid") or "")
-        existing = mode != "create"
-        if existing and not self._user_exists(userid, quiet=quiet):
-            return False
-        if self.holds(user, "/access/groups", privileges, any=True):
-            return True
-        groups = self.groups_with(user, privileges)
-        if mode:
-            named = [g for g in re.split(r"[,;\s]+", str(params.get("groups") or "")) if g]
-            what = "|".join(privileges)
-            if not named:
-                return _refuse(quiet, f"/access/groups, {what}")
-            for group in named:
-                if group not in groups:
-                    return _refuse(quiet, f"/access/groups/{group}, {what}")
-        if existing and not groups & set(self._lab.users[userid].groups):
-            return _refuse(quiet, "")
-        return True
-
-    def _user_exists(self, userid: str, *, quiet: bool) -> bool:
-        if not quiet and username(userid) not in self._lab.users:
-            raise PVEError(500, f"no such user ('{userid}')")
-        return userid in self._lab.users
-
-    def _user_param(self, what: str, user: str, params: Mapping[str, Any], *, quiet: bool) -> bool:
-        userid = username(str(params.get("userid") or ""))
-        if what == "self":
-            return (self._user_exists(userid, quiet=quiet) and user == userid) or _refuse(quiet, "")
-        realm = userid.rpartition("@")[2]
-        self.need(user, f"/access/realm/{realm}", [what])  # PVE refuses here even as one of several ways
-        return True
-
-    def _quietly(self, quiet: bool, need: Any) -> bool:
-        try:
-            need()
-        except Forbidden:
-            if not quiet:
-                raise
-            return False
-        return True
-
-
-def _any(tests: Iterable[bool]) -> bool:
-    return next((True for test in tests if test), False)
-
-
-def _refuse(quiet: bool, what: str) -> bool:
-    if not quiet:
-        raise Forbidden(what)
-    return False
-
 
 def _taking(roles: Mapping[str, Any], last: bool) -> dict[str, bool]:
     return {role: bool(handed) for role, handed in roles.items() if handed or last}
-
-
-def _filled(template: str, params: Mapping[str, Any]) -> str:
-    return re.sub(r"\{([^}]+)\}", lambda match: str(params.get(match[1], "")), template)
-
-
-def username(text: str) -> str:
-    """Return a user name that has the form of one, or raise 500 as PVE does before any permission is looked at."""
-    if len(text) < 3:
-        raise PVEError(500, f"user name '{text}' is too short")
-    if len(text) > 64:
-        raise PVEError(500, f"user name '{text}' is too long ({len(text)} > 64)")
-    if not re.fullmatch(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+", text):
-        raise PVEError(500, f"value '{text}' does not look like a valid user name")
-    return text

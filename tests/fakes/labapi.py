@@ -7,6 +7,7 @@ import os
 import tempfile
 from typing import Any
 
+from atlas.lab import permissions
 from atlas.lab.call import HANDLERS, Call, Upload
 from atlas.lab.check import check_call
 from atlas.lab.clock import Clock
@@ -51,7 +52,7 @@ class Api:
         entry = load().method(method, route[0])
         assert entry is not None, path
         raw = {**given, **route[1]}
-        self.lab.rights.check(entry.permissions, self.user, raw)
+        permissions.check(entry.permissions, self.lab, self.user, raw)
         typed = check_call(entry, raw, route[1])
         call = Call(self.lab, method, route[0], typed, self.user, raw=raw, upload=upload)
         result = HANDLERS[method, route[0]](call)

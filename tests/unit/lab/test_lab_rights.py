@@ -1,20 +1,16 @@
-"""Rights: ACLs, groups, pools, tokens, and the table's permission expressions."""
+"""Rights: ACLs, groups, pools and tokens."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas.lab.auth import hash_token
-from atlas.lab.call import Forbidden, PVEError
 from atlas.lab.clock import Clock
-from atlas.lab.entities import Acl, Group, Pool, Role, User
+from atlas.lab.entities import Acl, Group, Pool, User
 from atlas.lab.rights import builtin_roles, known_path, normal_path
 from atlas.lab.simulated import SimulatedBackend
-from atlas.lab.table import load
 from atlas.lab.world import Lab
 
 
@@ -81,44 +77,6 @@ def test_no_token_exceeds_its_user(mine: set[str], its: set[str]) -> None:
     name = token(lab, "t", 1)
     lab.acl["/vms"] = Acl("/vms", users={"u@pve": dict.fromkeys(mine, 1)}, tokens={name: dict.fromkeys(its, 1)})
     assert set(lab.rights.of(name, "/vms/1")) <= set(lab.rights.of("u@pve", "/vms/1"))
-
-
-def clone(lab: Lab, user: str, **params: Any) -> None:
-    method = load().method("POST", "/nodes/{node}/qemu/{vmid}/clone")
-    assert method is not None
-    lab.rights.check(method.permissions, user, {"node": "pve1", "vmid": "100", **params})
-
-
-def test_an_expression_of_the_table_names_what_is_missing(lab: Lab) -> None:
-    with pytest.raises(Forbidden) as caught:
-        clone(lab, "u@pve", newid="200")
-    assert caught.value.message == "Permission check failed (/vms/100, VM.Clone)"
-    lab.roles["Clone"] = Role("Clone", {"VM.Clone": 1})
-    lab.acl["/vms/100"] = Acl("/vms/100", users={"u@pve": {"Clone": 1}})
-    with pytest.raises(Forbidden) as caught:
-        clone(lab, "u@pve", newid="200")
-    assert caught.value.message == "Permission check failed"
-    lab.roles["Make"] = Role("Make", {"VM.Allocate": 1})
-    lab.acl["/pool/p"] = Acl("/pool/p", users={"u@pve": {"Make": 1}})
-    clone(lab, "u@pve", newid="200", pool="p")
-    with pytest.raises(Forbidden):
-        clone(lab, "u@pve", newid="200")
-
-
-def test_root_may_all_and_a_method_without_an_entry_only_root(lab: Lab) -> None:
-    clone(lab, "root@pam", newid="200")
-    lab.rights.check(None, "root@pam", {})
-    lab.acl["/"] = Acl("/", users={"u@pve": {"Administrator": 1}})
-    with pytest.raises(Forbidden, match="user != root@pam"):
-        lab.rights.check(None, "u@pve", {})
-
-
-def test_a_user_name_without_form_is_no_question_of_rights(lab: Lab) -> None:
-    method = load().method("POST", "/access/users")
-    assert method is not None
-    with pytest.raises(PVEError, match="does not look like a valid user name") as caught:
-        lab.rights.check(method.permissions, "u@pve", {"userid": "nobody"})
-    assert caught.value.status == 500
 
 
 def test_paths_have_one_way_of_writing() -> None:

@@ -96,6 +96,23 @@ class Disks:
             chosen = ["-l", f"snapshot.name={snapshot}"] if snapshot else []
             await qemu_img("convert", "-q", "-U", "-W", "-O", "qcow2", *chosen, str(old), str(new))
 
+    async def resize(self, path: str, size: int) -> None:
+        """Grow a disk that nobody writes to."""
+        await qemu_img("resize", "-q", "-f", "qcow2", str(await self.present(path)), str(size))
+
+    async def snapshot(self, path: str, name: str) -> None:
+        """Snapshot a disk inside its file."""
+        await qemu_img("snapshot", "-c", name, str(await self.present(path)))
+
+    async def rollback(self, path: str, name: str) -> None:
+        """Return a disk to its snapshot."""
+        await qemu_img("snapshot", "-a", name, str(self.file(path)))
+
+    async def delete_snapshot(self, path: str, name: str) -> None:
+        """Drop a snapshot of a disk, where there is one."""
+        if await has_snapshot(self.file(path), name):
+            await qemu_img("snapshot", "-d", name, str(self.file(path)))
+
     def inherit(self, source: str, target: str) -> None:
         """Note the same image for a copy."""
         note = _note(self.file(source))

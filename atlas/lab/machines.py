@@ -10,13 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from atlas.lab import machine_snapshots
 from atlas.lab.accelerator import accelerator
 from atlas.lab.backend import AgentSilent, BackendError, Disk, Machine, Nic
 from atlas.lab.budget import admit, free_memory
 from atlas.lab.cables import Cables
-from atlas.lab.commandline import Places, blockdev, disk_device, is_drive, machine_command, netdev, nic_device
+from atlas.lab.commandline import Places, machine_command
 from atlas.lab.console import log_file, tail
-from atlas.lab.disks import Disks, has_snapshot, qemu_img
+from atlas.lab.disks import Disks
+from atlas.lab.hotplug import plug_disk, plug_nic, unplug
 from atlas.lab.leftovers import live_pid, run_folder
 from atlas.lab.monitor import Monitor, ask_agent
 from atlas.lab.process import Process, launch, read_record, write_record
@@ -104,7 +106,7 @@ class QemuBackend:
                     await process.monitor.run("set_link", name=nic.slot, up=False)
             if snapshot:
                 try:
-                    await self._load(process, snapshot)
+                    await machine_snapshots.load(process, self._disks, snapshot)
                 except BackendError:
                     await process.end()
                     raise
@@ -180,11 +182,7 @@ class QemuBackend:
         if holder is None or linked or snapshot is not None:
             await self._disks.clone(source, target, linked=linked, snapshot=snapshot)
         else:
-            new = self._disks.file(target)
-            new.parent.mkdir(parents=True, exist_ok=True)
-            node = f"drive-{holder.slot_of(source)}"
-            backup: dict[str, Any] = {"target": str(new), "sync": "full", "format": "qcow2", "auto-dismiss": False}
-            await holder.monitor.job("drive-backup", device=node, **backup)
+            await holder.copy_out(source, self._disks.file(target))
         self._disks.inherit(source, target)
 
     async def resize_disk(self, path: str, size: int) -> None:
@@ -193,8 +191,7 @@ class QemuBackend:
         if holder is not None:
             await holder.monitor.run("block_resize", node_name=f"drive-{holder.slot_of(path)}", size=size)
         else:
-            disk = await self._disks.present(path)
-            await qemu_img("resize", "-q", "-f", "qcow2", str(disk), str(size))
+            await self._disks.resize(path, size)
 
     async def delete_disk(self, path: str) -> None:
         """Delete the file and its note."""
@@ -203,79 +200,44 @@ class QemuBackend:
     async def snapshot(self, vmid: int, name: str, paths: Sequence[str], *, memory: bool = False) -> None:
         """Snapshot inside the qcow2 files, all at one moment where the machine runs."""
         process = self._running.get(vmid)
-        if process is None:
-            for path in paths:
-                await qemu_img("snapshot", "-c", name, str(await self._disks.present(path)))
+        if process is not None:
+            await machine_snapshots.take(process, name, paths, memory=memory)
             return
-        nodes = self._nodes(process, paths)
-        if memory:
-            await process.monitor.job("snapshot-save", tag=name, vmstate=nodes[0], devices=nodes)
-        else:
-            kind = "blockdev-snapshot-internal-sync"
-            actions = [{"type": kind, "data": {"device": node, "name": name}} for node in nodes]
-            await process.monitor.run("transaction", actions=actions)
+        for path in paths:
+            await self._disks.snapshot(path, name)
 
     async def rollback(self, vmid: int, name: str, paths: Sequence[str]) -> None:
         """Return the files of a stopped machine."""
         if vmid in self._running:
             raise BackendError(f"VM {vmid} is running; stop it before its disks are rolled back")
         for path in paths:
-            await qemu_img("snapshot", "-a", name, str(self._disks.file(path)))
+            await self._disks.rollback(path, name)
 
     async def load(self, vmid: int, name: str) -> None:
         """Take a running machine back to a snapshot with memory, in under a second."""
-        await self._load(self._process(vmid), name)
+        await machine_snapshots.load(self._process(vmid), self._disks, name)
 
     async def delete_snapshot(self, vmid: int, name: str, paths: Sequence[str]) -> None:
         """Drop it from the files."""
         process = self._running.get(vmid)
         if process is not None:
-            await process.monitor.job("snapshot-delete", tag=name, devices=self._nodes(process, paths))
+            await machine_snapshots.delete(process, name, paths)
             return
         for path in paths:
-            disk = self._disks.file(path)
-            if await has_snapshot(disk, name):
-                await qemu_img("snapshot", "-d", name, str(disk))
+            await self._disks.delete_snapshot(path, name)
 
     async def plug(self, vmid: int, device: Disk | Nic) -> None:
         """Add a device to the running machine."""
         process = self._process(vmid)
-        monitor = process.monitor
         if isinstance(device, Disk):
             await self._disks.present(device.path)
-            await monitor.run("blockdev-add", blockdev(device, self._disks.folder))
-            try:
-                await monitor.run("device_add", disk_device(device))
-            except BackendError:
-                await monitor.run("blockdev-del", node_name=f"drive-{device.slot}")
-                raise
-            process.disks[device.slot] = device
+            await plug_disk(process, device, self._disks.folder)
         else:
-            await monitor.run("netdev_add", netdev(device, await self._cables.cable(device)))
-            await monitor.run("device_add", nic_device(device))
+            await plug_nic(process, device, await self._cables.cable(device))
 
     async def unplug(self, vmid: int, slot: str) -> None:
         """Take a device out, once the guest let go of it."""
-        process = self._process(vmid)
-        if not await self._plugged(process, slot):
-            return
-        await process.monitor.run("device_del", id=slot)
-        disk = process.disks.pop(slot, None)
-        last = BackendError(f"the guest does not let go of {slot}; it leaves at the next stop")
-        for _ in range(100):
-            if not await self._plugged(process, slot):
-                try:
-                    if disk is None:
-                        await process.monitor.run("netdev_del", id=f"cable-{slot}")
-                    else:
-                        await process.monitor.run("blockdev-del", node_name=f"drive-{slot}")
-                    return
-                except BackendError as error:  # QEMU frees it a moment after the device is gone
-                    last = error
-            await asyncio.sleep(0.1)
-        if disk is not None:
-            process.disks[slot] = disk
-        raise last
+        await unplug(self._process(vmid), slot)
 
     def console(self, vmid: int) -> str:
         """Return the end of the serial log."""
@@ -309,30 +271,6 @@ class QemuBackend:
             del self._running[vmid]
         if process.wanted and self.on_exit is not None:
             self.on_exit(vmid)
-
-    async def _load(self, process: Process, name: str) -> None:
-        nodes = []
-        for slot, disk in process.disks.items():
-            if is_drive(disk) and not disk.cdrom and await has_snapshot(self._disks.file(disk.path), name):
-                nodes.append(f"drive-{slot}")
-        if not nodes:
-            raise BackendError(f"snapshot '{name}' does not exist")
-        await process.monitor.run("stop")
-        try:
-            await process.monitor.job("snapshot-load", tag=name, vmstate=nodes[0], devices=nodes)
-        finally:
-            await process.monitor.run("cont")
-
-    async def _plugged(self, process: Process, slot: str) -> bool:
-        found = await process.monitor.run("qom-list", path="/machine/peripheral")
-        return any(each["name"] == slot for each in found)
-
-    def _nodes(self, process: Process, paths: Sequence[str]) -> list[str]:
-        slots = [slot for path in paths if (slot := process.slot_of(path)) is not None]
-        nodes = [f"drive-{slot}" for slot in slots if is_drive(process.disks[slot])]
-        if not nodes:
-            raise BackendError("none of these disks is plugged into the running machine")
-        return nodes
 
     def _holder(self, path: str) -> Process | None:
         return next((each for each in self._running.values() if each.slot_of(path)), None)

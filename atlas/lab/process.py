@@ -33,6 +33,12 @@ class Process:
         """Return the slot in which a disk is plugged."""
         return next((slot for slot, disk in self.disks.items() if disk.path == path), None)
 
+    async def copy_out(self, path: str, target: Path) -> None:
+        """Copy a plugged disk into a new file, as it is at this moment."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        backup: dict[str, Any] = {"target": str(target), "sync": "full", "format": "qcow2", "auto-dismiss": False}
+        await self.monitor.job("drive-backup", device=f"drive-{self.slot_of(path)}", **backup)
+
     async def end(self) -> None:
         """Power off at once."""
         self.wanted = False

@@ -36,6 +36,15 @@ def _source(call: Call, disk: dict[str, Any]) -> tuple[Volume, str]:
     return volume, storage_id
 
 
+def _held(call: Call, kind: str, archive: str) -> tuple[Config, dict[str, tuple[Volume, str]]]:
+    """Return the config that a backup holds, and by slot each of its disks with the storage that it goes to."""
+    held = backup(call, archive)
+    config = held.extra.get("config")
+    if config is None or held.extra.get("subtype") != kind:
+        raise PVEError(500, f"archive '{archive}' holds no {'VM' if kind == 'qemu' else 'container'}")
+    return dict(plain(config)), {slot: _source(call, disk) for slot, disk in held.extra["disks"].items()}
+
+
 def _old(call: Call, kind: str, what: str) -> Guest | None:
     """Return the guest that is to be replaced; refuse one that may not be."""
     lab, vmid = call.lab, int(call.params["vmid"])
@@ -108,10 +117,7 @@ def restore_vm(call: Call, changes: Config) -> str:
         changes: Options that the caller gives in place of those of the backup.
     """
     lab, node, vmid = call.lab, str(call.params["node"]), int(call.params["vmid"])
-    archive = str(call.params["archive"])
-    held = backup(call, archive)
-    config = _config(held, "qemu", archive)
-    sources = {slot: _source(call, disk) for slot, disk in held.extra["disks"].items()}
+    config, sources = _held(call, "qemu", str(call.params["archive"]))
 
     async def fill(task: Task, made: list[str]) -> Config:
         new = {key: value for key, value in config.items() if key not in dict(drives(config))}
@@ -141,13 +147,6 @@ def _fresh(net: str) -> str:
     return re.sub(r"(?i)[0-9a-f]{2}(:[0-9a-f]{2}){5}", lambda _: random_mac(), net)
 
 
-def _config(held: Volume, kind: str, archive: str) -> Config:
-    config = held.extra.get("config")
-    if config is None or held.extra.get("subtype") != kind:
-        raise PVEError(500, f"archive '{archive}' holds no {'VM' if kind == 'qemu' else 'container'}")
-    return dict(plain(config))
-
-
 def restore_container(call: Call, changes: Config) -> str:
     """Make a container from its backup.
 
@@ -157,9 +156,7 @@ def restore_container(call: Call, changes: Config) -> str:
     """
     lab, node, vmid = call.lab, str(call.params["node"]), int(call.params["vmid"])
     archive = str(call.params["ostemplate"])
-    held = backup(call, archive)
-    config = _config(held, "lxc", archive)
-    sources = {slot: _source(call, disk) for slot, disk in held.extra["disks"].items()}
+    config, sources = _held(call, "lxc", archive)
 
     async def fill(task: Task, made: list[str]) -> Config:
         new = dict(config)

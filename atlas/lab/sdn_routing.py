@@ -29,29 +29,31 @@ def _leave_fabric(call: Call, name: str, _: Data) -> None:
         raise PVEError(500, f"cannot delete fabric '{name}': it still has nodes")
 
 
-FABRICS = Section(
-    *(f"{_SDN}/fabrics/fabric", "id", "sdn/fabrics"),
-    exists="fabric '{}' already exists",
-    missing="fabric '{}' does not exist",
-    unknown="fabric '{}' does not exist",
-    secrets=("lock-token",),
-    row=lambda _, name, data: {"id": name, **data},
-    one=lambda _, name, data: {"id": name, **data},
-    visible=lambda call, name: call.may(f"/sdn/fabrics/{name}", "SDN.Audit", "SDN.Allocate", any=True),
-    check=_under_lock,
-    leave=_leave_fabric,
-)
-PREFIX_LISTS = Section(
-    *(f"{_SDN}/prefix-lists", "id", "sdn/prefix-lists"),
-    exists="prefix list '{}' already exists",
-    missing="prefix list '{}' does not exist",
-    unknown="prefix list '{}' does not exist",
-    secrets=("lock-token",),
-    row=lambda _, name, data: {"id": name, **data},
-    one=lambda _, name, data: {"id": name, **data},
-    visible=lambda call, name: call.may(f"/sdn/prefix-lists/{name}", "SDN.Audit", "SDN.Allocate", any=True),
-    check=_under_lock,
-)
+def _section(what: str, folder: str, place: str = "", **own: Any) -> Section:
+    """Describe one kind of routing objects.
+
+    Args:
+        what: Its name in errors.
+        folder: Its part of the paths, of the ACL and of the tables.
+        place: What follows that in the path of the list.
+        own: What is special about it.
+    """
+    return Section(
+        *(f"{_SDN}/{folder}{place}", "id", f"sdn/{folder}"),
+        exists=f"{what} '{{}}' already exists",
+        missing=f"{what} '{{}}' does not exist",
+        unknown=f"{what} '{{}}' does not exist",
+        secrets=("lock-token",),
+        row=lambda _, name, data: {"id": name, **data},
+        one=lambda _, name, data: {"id": name, **data},
+        visible=lambda call, name: call.may(f"/sdn/{folder}/{name}", "SDN.Audit", "SDN.Allocate", any=True),
+        check=_under_lock,
+        **own,
+    )
+
+
+FABRICS = _section("fabric", "fabrics", "/fabric", leave=_leave_fabric)
+PREFIX_LISTS = _section("prefix list", "prefix-lists")
 serve(FABRICS)
 serve(PREFIX_LISTS)
 

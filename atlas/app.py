@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from atlas.configs.catalogue import Cloud
     from atlas.conversations.session import Conversation
     from atlas.language.known import Known
-    from atlas.ports import Engine, Session, Store, Templates
+    from atlas.ports.cluster import Engine
+    from atlas.ports.store import Session, Store
+    from atlas.ports.templates import Templates
     from atlas.proxmox.client import Client
     from atlas.proxmox.facts import PveCluster
     from atlas.runs.site import Site

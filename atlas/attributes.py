@@ -8,7 +8,7 @@ from typing import Final
 
 from atlas.instances import Instance
 from atlas.plan import Effect, Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Attributes, Kind, Lease, Stamp
 
 NOTHING, REBOOT, REPLACE = Effect.NOTHING, Effect.REBOOT, Effect.REPLACE

@@ -11,7 +11,7 @@ from atlas.errors import SpecError
 from atlas.instances import Instance
 from atlas.ownership import Owner, owner
 from atlas.plan import Action, AttributeChange, Change, Effect, Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Attributes, Lease, Observed
 
 

@@ -9,7 +9,7 @@ from atlas.diagnostics import Diagnostic, Where, error, warning
 from atlas.instances import Instance
 from atlas.ownership import Owner
 from atlas.plan import AttributeChange, Effect
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Attributes, Lease, Observed
 from atlas.units import format_size
 

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from atlas.ports import TemplateRecord
+from atlas.ports.templates import TemplateRecord
 from atlas.state import Observed
 
 

@@ -9,7 +9,7 @@ from atlas.language.intents import Intent, read
 from atlas.language.known import Known
 from atlas.language.understand import understand
 from atlas.phases import TABLE, WAITING, Phase
-from atlas.ports import Message, Session
+from atlas.ports.store import Message, Session
 
 __all__ = ["Known", "Reply", "decide", "wants"]
 

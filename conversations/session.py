@@ -10,7 +10,7 @@ from atlas.conversations.team import LAST, Take, turn
 from atlas.errors import ApprovalRefused, ConversationError, LimitReached, PartlyDone, StateError, UsageError
 from atlas.events import Emitter, EventType
 from atlas.phases import TABLE, WAITING, Phase
-from atlas.ports import Message, Session, Store
+from atlas.ports.store import Message, Session, Store
 from atlas.steps.contract import Steps
 
 LONGEST = 20_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas.errors import AtlasError, ConversationError
 from atlas.phases import TABLE, Phase
-from atlas.ports import Message
+from atlas.ports.store import Message
 from atlas.steps.contract import Steps, failed
 
 if TYPE_CHECKING:

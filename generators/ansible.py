@@ -16,7 +16,7 @@ from atlas.diagnostics import Severity
 from atlas.errors import GenerateError
 from atlas.generators.yamltext import dump
 from atlas.instances import Instance
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.settings import Ssh
 from atlas.state import Lease
 from atlas.versions import Install, image_of, installs

@@ -13,7 +13,7 @@ from atlas.errors import GenerateError
 from atlas.generators.target import disk_slots, items, model, source, target
 from atlas.ownership import Owner
 from atlas.plan import Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.spec import interface
 from atlas.state import Stamp
 from atlas.units import GIB

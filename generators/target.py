@@ -9,7 +9,7 @@ from typing import Any
 from atlas import attributes
 from atlas.compare import Subject, differences
 from atlas.plan import Effect, Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Observed
 
 _INHERITED = re.compile(r"(efi|tpm|machine|balloon|disks)\b.*")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from atlas.compare import Subject, subjects
 from atlas.generators import hcl
 from atlas.generators.provider import container, exists, vm
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Observed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from atlas.ansible import detached
 from atlas.errors import AnsibleError
 from atlas.events import Emitter, EventType
-from atlas.ports import HostResult
+from atlas.ports.guests import HostResult
 
 _FAILURES = ("failed", "unreachable")
 

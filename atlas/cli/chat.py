@@ -24,7 +24,7 @@ from atlas.cli.common import (
 
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
-    from atlas.ports import Session
+    from atlas.ports.store import Session
 
 sessions = typer.Typer(help="Saved sessions: what was said, planned and done.", no_args_is_help=True)
 

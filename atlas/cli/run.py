@@ -24,7 +24,7 @@ from atlas.cli.spec import File, located, read
 if TYPE_CHECKING:
     from atlas.app import App
     from atlas.conversations.session import Conversation
-    from atlas.ports import Session
+    from atlas.ports.store import Session
 
 StackName = Annotated[str, typer.Argument(help="The stack's name.", metavar="STACK", show_default=False)]
 

@@ -12,7 +12,7 @@ from atlas.compare import differences
 from atlas.errors import ApiRefused, EngineError, StalePlan, TaskFailed
 from atlas.events import Stage
 from atlas.plan import AttributeChange, Effect
-from atlas.ports import Entry
+from atlas.ports.cluster import Entry
 from atlas.proxmox import guests, rebooting, words
 from atlas.proxmox.client import changed_meanwhile
 from atlas.proxmox.devices import Writes

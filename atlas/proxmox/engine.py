@@ -13,7 +13,7 @@ from atlas.errors import AtlasError, EngineError, PartlyDone, SpecError, StalePl
 from atlas.events import Emitter, EventType, Stage
 from atlas.ownership import Owner, owner
 from atlas.plan import Action, Change, Plan, by_key
-from atlas.ports import GuestReady, Journal, Work
+from atlas.ports.cluster import GuestReady, Journal, Work
 from atlas.proxmox import removing
 from atlas.proxmox.carrying import LOCK_SECONDS, Carrier
 from atlas.proxmox.facts import PveCluster

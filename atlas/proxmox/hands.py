@@ -10,7 +10,7 @@ from typing import Any
 
 from atlas.errors import ApiRefused, EngineError, TaskFailed, Unreachable
 from atlas.events import Emitter, EventType, Stage
-from atlas.ports import Entry, Journal
+from atlas.ports.cluster import Entry, Journal
 from atlas.proxmox import tasks
 from atlas.proxmox.client import Client, lock_timeout
 from atlas.proxmox.guests import At

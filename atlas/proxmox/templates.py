@@ -6,7 +6,7 @@ from typing import Any
 
 from atlas.errors import ApiRefused, TaskFailed
 from atlas.events import Emitter
-from atlas.ports import TemplateRecord
+from atlas.ports.templates import TemplateRecord
 from atlas.proxmox import tasks
 from atlas.proxmox.client import Client, missing, taken
 from atlas.templates import Order

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from atlas.ports import CheckResult
+from atlas.ports.guests import CheckResult
 from atlas.reach.streams import stream
 from atlas.settings import Ssh
 from atlas.spec import Check, HttpCheck

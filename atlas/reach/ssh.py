@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from atlas.errors import AnsibleError
-from atlas.ports import CheckResult, Target
+from atlas.ports.guests import CheckResult, Target
 from atlas.reach import checks
 from atlas.settings import Profile, Ssh
 from atlas.spec import Check

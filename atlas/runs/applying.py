@@ -9,7 +9,8 @@ from pathlib import Path
 from atlas.errors import ApprovalRefused, AtlasError, PartlyDone, StalePlan, StateError, unwritten
 from atlas.events import Emitter, EventType
 from atlas.plan import Plan, bundle_hashes
-from atlas.ports import Engine, Run, Work
+from atlas.ports.cluster import Engine, Work
+from atlas.ports.store import Run
 from atlas.runs.configuring import Configuring
 from atlas.runs.planning import versions
 from atlas.runs.prepare import work_of

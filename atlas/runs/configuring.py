@@ -12,7 +12,8 @@ from atlas.errors import AtlasError
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
 from atlas.plan import Action, Change, Plan, by_key
-from atlas.ports import Entry, Journal, Target, Work
+from atlas.ports.cluster import Entry, Journal, Work
+from atlas.ports.guests import Target
 from atlas.runs.planning import CONFIGURED, configured
 from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target

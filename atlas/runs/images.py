@@ -10,7 +10,7 @@ from typing import Any
 from atlas.errors import AtlasError, EngineError, PartlyDone
 from atlas.events import Emitter, EventType
 from atlas.ownership import removal
-from atlas.ports import TemplateRecord, Templates
+from atlas.ports.templates import TemplateRecord, Templates
 from atlas.runs.probing import probe
 from atlas.runs.site import Site
 from atlas.state import Observed

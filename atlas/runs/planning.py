@@ -18,7 +18,7 @@ from atlas.generators.terraform import generate as terraform_files
 from atlas.generators.writer import write_bundle
 from atlas.instances import Instance
 from atlas.plan import Action, AttributeChange, Change, Plan, bundle_hashes, by_key, digest
-from atlas.ports import Engine, Work
+from atlas.ports.cluster import Engine, Work
 from atlas.runs.prepare import prepare, prepare_destroy
 from atlas.runs.site import Site
 from atlas.settings import EngineChoice

@@ -15,7 +15,7 @@ from atlas.leasing import Terms, choose
 from atlas.ownership import stolen
 from atlas.placement import place
 from atlas.plan import Plan
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.proofs import words
 from atlas.runs.origins import origins_of, proofs_of, unproved
 from atlas.runs.site import Site

@@ -13,7 +13,8 @@ from atlas.configs.catalogue import find_image
 from atlas.errors import ApiRefused, AtlasError
 from atlas.events import Emitter, EventType
 from atlas.plan import Plan
-from atlas.ports import CheckResult, Target, TemplateRecord, Templates
+from atlas.ports.guests import CheckResult, Target
+from atlas.ports.templates import TemplateRecord, Templates
 from atlas.runs.applying import apply
 from atlas.runs.planning import plan as make_plan
 from atlas.runs.planning import plan_destroy

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas.ports import Cluster, Configurator, Engine, Reach, Store
+from atlas.ports.cluster import Cluster, Engine
+from atlas.ports.guests import Configurator, Reach
+from atlas.ports.store import Store
 from atlas.settings import EngineChoice, Profile
 
 

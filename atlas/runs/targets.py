@@ -8,7 +8,8 @@ from pathlib import Path
 from atlas.errors import AnsibleError
 from atlas.generators.ansible import alias, user
 from atlas.instances import Instance
-from atlas.ports import Target, Work
+from atlas.ports.cluster import Work
+from atlas.ports.guests import Target
 from atlas.runs.site import Site
 from atlas.spec import interface
 

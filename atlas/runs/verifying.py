@@ -12,7 +12,9 @@ from atlas.configs.catalogue import find_software
 from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
-from atlas.ports import CheckResult, Run, Work
+from atlas.ports.cluster import Work
+from atlas.ports.guests import CheckResult
+from atlas.ports.store import Run
 from atlas.runs.planning import CONFIGURED, report_drift
 from atlas.runs.prepare import work_of
 from atlas.runs.site import Site

@@ -14,7 +14,7 @@ from atlas.language.known import Known
 from atlas.language.stack import draft_to_stack, stack_name
 from atlas.language.understand import understand
 from atlas.phases import Phase
-from atlas.ports import Session, Store
+from atlas.ports.store import Session, Store
 from atlas.spec import Stack
 from atlas.steps.contract import Step, StepResult
 

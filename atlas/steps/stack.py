@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas.errors import SessionCorrupt
 from atlas.language.known import catalogue
-from atlas.ports import Session
+from atlas.ports.store import Session
 from atlas.spec import Stack
 from atlas.steps import collect
 

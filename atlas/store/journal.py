@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import NotFound
-from atlas.ports import Entry, Run
+from atlas.ports.cluster import Entry
+from atlas.ports.store import Run
 from atlas.state import Attributes
 from atlas.store import leases
 from atlas.store.database import Database, insert

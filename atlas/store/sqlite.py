@@ -15,7 +15,9 @@ from atlas import phases
 from atlas.errors import NotFound, SessionCorrupt, StateError
 from atlas.phases import Phase
 from atlas.plan import Plan
-from atlas.ports import Approval, Journal, Message, Run, Session, TemplateRecord
+from atlas.ports.cluster import Journal
+from atlas.ports.store import Approval, Message, Run, Session
+from atlas.ports.templates import TemplateRecord
 from atlas.state import Attributes, Lease
 from atlas.store import leases
 from atlas.store.database import Database, insert

@@ -15,7 +15,7 @@ from atlas.events import Emitter, EventType, Stage
 from atlas.generators.terraform import PROVIDER
 from atlas.ownership import unlock
 from atlas.plan import Action, Change, Plan, by_key
-from atlas.ports import Cluster, GuestReady, Journal, Work
+from atlas.ports.cluster import Cluster, GuestReady, Journal, Work
 from atlas.settings import Profile
 from atlas.terraform import detached, planning, program, workspace
 from atlas.terraform.following import Follower, Reboot

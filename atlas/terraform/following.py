@@ -11,7 +11,7 @@ from atlas.compare import Subject
 from atlas.diagnostics import Diagnostic, Severity
 from atlas.events import Emitter, EventType, Stage
 from atlas.plan import Action, Change
-from atlas.ports import Cluster, GuestReady, Journal
+from atlas.ports.cluster import Cluster, GuestReady, Journal
 from atlas.state import Kind, Observed
 from atlas.terraform import program
 from atlas.terraform.detached import Detached, Fate

@@ -13,7 +13,7 @@ from atlas.errors import TerraformError
 from atlas.generators.target import disk_slots, model
 from atlas.ownership import Owner
 from atlas.plan import Action, AttributeChange, Change, Effect, by_key
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.state import Attributes, Kind
 from atlas.terraform import table
 

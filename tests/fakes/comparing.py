@@ -9,7 +9,7 @@ from typing import Any
 from fakes.stacks import work
 
 from atlas.plan import Action, Change, Effect
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 
 MARKS = {Effect.NOTHING: "", Effect.REBOOT: "!", Effect.REPLACE: "!!", Effect.PENDING: "?"}
 

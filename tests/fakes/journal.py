@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from atlas.ports import Entry
+from atlas.ports.cluster import Entry
 from atlas.state import Attributes
 
 

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fakes.site import Site
 
-from atlas.ports import Entry, Journal, Run
+from atlas.ports.cluster import Entry, Journal
+from atlas.ports.store import Run
 from atlas.state import Attributes
 
 HOOKS = (

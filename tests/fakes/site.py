@@ -20,7 +20,8 @@ from atlas.instances import Instance, instances
 from atlas.leasing import Origin, Terms, choose
 from atlas.placement import place
 from atlas.plan import Action, Plan, bundle_hashes
-from atlas.ports import Engine, Run, Work
+from atlas.ports.cluster import Engine, Work
+from atlas.ports.store import Run
 from atlas.proxmox import rebooting
 from atlas.proxmox.engine import ApiEngine
 from atlas.sources import find_archive, find_image, find_template

@@ -10,7 +10,7 @@ from typing import Any
 from atlas import attributes
 from atlas.instances import Instance, instances
 from atlas.plan import Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.spec import Stack
 from atlas.state import Lease, Node, Observed, Stamp, State, Storage
 

@@ -18,7 +18,7 @@ from atlas.cli.run import finish
 from atlas.conversations.session import Conversation
 from atlas.errors import PartlyDone
 from atlas.events import Emitter, Event
-from atlas.ports import CheckResult, HostResult, Target
+from atlas.ports.guests import CheckResult, HostResult, Target
 from atlas.settings import EngineChoice
 from atlas.spec import Check
 

@@ -12,7 +12,8 @@ from atlas.configs.catalogue import defaults, role_hash, software
 from atlas.events import Emitter, Event
 from atlas.generators import ansible
 from atlas.instances import instances
-from atlas.ports import HostResult, Work
+from atlas.ports.cluster import Work
+from atlas.ports.guests import HostResult
 from atlas.settings import Ssh
 from atlas.spec import Stack
 from atlas.state import Lease, State

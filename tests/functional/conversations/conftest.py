@@ -15,7 +15,7 @@ from atlas.events import Emitter, Event
 from atlas.language.known import Known
 from atlas.phases import Phase
 from atlas.plan import Plan
-from atlas.ports import Store
+from atlas.ports.store import Store
 from atlas.steps.collect import collector, stack_of
 from atlas.steps.contract import StepResult, Steps
 from atlas.store import SqliteStore

@@ -15,7 +15,7 @@ from atlas.conversations.session import Conversation, start
 from atlas.events import Emitter
 from atlas.language.known import Known
 from atlas.phases import Phase
-from atlas.ports import Store
+from atlas.ports.store import Store
 from atlas.steps.contract import Steps
 from atlas.store import SqliteStore
 

@@ -16,7 +16,7 @@ from fakes import killed
 from fakes.site import Site
 from fakes.survived import THEIRS, changed, survived, three
 
-from atlas.ports import Run
+from atlas.ports.store import Run
 
 pytestmark = pytest.mark.slow
 

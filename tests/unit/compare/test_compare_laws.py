@@ -13,7 +13,7 @@ from atlas.compare import compare, drift
 from atlas.errors import SpecError
 from atlas.instances import instances
 from atlas.plan import Action, Change
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.spec import Stack
 from atlas.state import Attributes, Lease, Observed, Stamp, State
 

@@ -11,7 +11,7 @@ from atlas.language.draft import Draft
 from atlas.language.known import Known
 from atlas.language.understand import understand
 from atlas.phases import TABLE, Phase
-from atlas.ports import Message, Session
+from atlas.ports.store import Message, Session
 
 PLAN = "a" * 64
 KNOWN = Known()

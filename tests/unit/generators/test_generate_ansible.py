@@ -20,7 +20,7 @@ from atlas.errors import GenerateError
 from atlas.generators import ansible
 from atlas.generators.yamltext import dump
 from atlas.instances import instances
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.settings import Ssh
 from atlas.spec import Stack
 from atlas.state import Lease, State

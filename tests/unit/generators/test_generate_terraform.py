@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from atlas.errors import GenerateError
 from atlas.generators import terraform
 from atlas.plan import Value
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 
 ROOT = Path(__file__).parents[2] / "golden"
 FARM: tuple[dict[str, Any], ...] = (

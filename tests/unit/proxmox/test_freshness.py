@@ -15,7 +15,7 @@ from atlas.errors import StalePlan
 from atlas.instances import instances
 from atlas.ownership import Owner, owner
 from atlas.plan import Plan
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.proxmox.engine import check_freshness
 from atlas.spec import Stack
 from atlas.state import Lease, Observed, Stamp, State

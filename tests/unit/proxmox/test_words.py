@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from atlas import attributes
 from atlas.instances import instances
 from atlas.plan import AttributeChange
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.proxmox import words
 from atlas.proxmox.writes import writes
 from atlas.spec import Stack

@@ -9,7 +9,7 @@ import pytest
 from atlas.errors import ApiRefused
 from atlas.instances import instances
 from atlas.leasing import Origin
-from atlas.ports import TemplateRecord
+from atlas.ports.templates import TemplateRecord
 from atlas.proofs import known, words
 from atlas.runs.origins import unproved
 from atlas.runs.probing import _agent

@@ -14,7 +14,8 @@ import pytest
 from atlas.errors import NotFound, SessionCorrupt, StateError
 from atlas.phases import Phase
 from atlas.plan import Plan
-from atlas.ports import Store, TemplateRecord
+from atlas.ports.store import Store
+from atlas.ports.templates import TemplateRecord
 from atlas.store import SqliteStore
 
 

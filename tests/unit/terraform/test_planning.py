@@ -11,7 +11,7 @@ from fakes import stacks
 from atlas.compare import compare, subjects
 from atlas.errors import TerraformError
 from atlas.plan import Action, AttributeChange, Change, Effect
-from atlas.ports import Work
+from atlas.ports.cluster import Work
 from atlas.terraform import planning
 
 VM = "proxmox_virtual_environment_vm"

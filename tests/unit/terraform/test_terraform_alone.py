@@ -14,7 +14,7 @@ from fakes import stacks
 from atlas.errors import Held
 from atlas.events import Emitter
 from atlas.plan import Plan
-from atlas.ports import Cluster, Journal, Work
+from atlas.ports.cluster import Cluster, Journal, Work
 from atlas.settings import Profile, TokenSource
 from atlas.terraform import detached
 from atlas.terraform.engine import TerraformEngine

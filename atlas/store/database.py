@@ -63,6 +63,19 @@ MIGRATIONS = (
 """One entry for each version of the schema; entries are never changed once released."""
 
 BUSY_SECONDS = 20.0
+_HANDED_OVER_SECONDS = 0.2
+
+
+class _Batch:
+    """What goes to the disk in one commit."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.problem: BaseException | None = None
+
+    def end(self, problem: BaseException | None = None) -> None:
+        self.problem = problem
+        self.ended.set()
 
 
 class Database:
@@ -79,6 +92,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._queue: set[object] = set()  # the threads that wait for their turn to write
+        self._batch = _Batch()
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.parent.chmod(0o700)
@@ -110,17 +125,63 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
-        """Write in one immediate transaction: all of it, or nothing."""
-        with self._lock, self._explained():
-            connection = self._tables.conn
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._tables
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        """Write all of it, or nothing; it is on the disk when this ends.
+
+        What threads write at the same moment goes to the disk together: each has a savepoint of its own, and the last
+        in the queue commits for all, since the disk is what takes time.
+        """
+        with self._explained():
+            with self._turn():
+                connection = self._tables.conn
+                if not connection.in_transaction:
+                    connection.execute("BEGIN IMMEDIATE")
+                    self._batch = _Batch()
+                batch = self._batch
+                connection.execute("SAVEPOINT own")
+                try:
+                    yield self._tables
+                    connection.execute("RELEASE own")
+                except BaseException as problem:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK TO own")
+                        connection.execute("RELEASE own")
+                    else:  # SQLite gives up the whole transaction when the disk is full
+                        batch.end(problem)
+                    raise
+                finally:
+                    if not self._queue:
+                        self._commit(batch)
+            while not batch.ended.wait(_HANDED_OVER_SECONDS):
+                with self._lock:  # whoever was to commit was interrupted in the queue
+                    self._commit(batch)
+            if batch.problem is not None:
+                raise batch.problem
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        mine = object()
+        self._queue.add(mine)
+        try:
+            self._lock.acquire()
+        finally:
+            self._queue.discard(mine)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _commit(self, batch: _Batch) -> None:
+        if batch.ended.is_set():
+            return
+        connection = self._tables.conn
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as problem:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            batch.end(problem)
+        else:
+            batch.end()
 
     @contextmanager
     def reading(self) -> Iterator[Tables]:

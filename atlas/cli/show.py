@@ -100,7 +100,7 @@ def show_guest(
             known = ", ".join(f"{x.stack}/{x.key}" for x in (fits or leases)[:10]) or "none"
             raise NotFound(f"{'several guests are' if fits else 'no guest is'} called {guest!r}", f"guests: {known}")
         lease = fits[0]
-        seen = site.cluster.look([lease.vmid]).guests.get(lease.vmid)
+        seen = site.cluster.guest(lease.vmid)
         values = dict(seen.attributes) if seen is not None else {}
         pending = dict(seen.pending) if seen is not None else {}
         out.result({"lease": asdict(lease), "values": values, "pending": pending})

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from atlas.events import Emitter
 from atlas.instances import Instance
 from atlas.plan import Change, Plan
-from atlas.state import Attributes, Lease, State
+from atlas.state import Attributes, Lease, Observed, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,9 @@ class Cluster(Protocol):
             vmids: The guests.
             neighbours: Whether the configuration of all others is read too, which tells their addresses.
         """
+
+    def guest(self, vmid: int) -> Observed | None:
+        """Return one guest, read in full; None where there is none."""
 
     def vmid_free(self, vmid: int) -> bool:
         """Tell whether nobody has this VMID, guests that the token does not see included."""
@@ -118,6 +121,7 @@ class Engine(Protocol):
     def apply(self, work: Work, plan: Plan, run: Path, journal: Journal, emit: Emitter, ready: GuestReady) -> None:
         """Carry out a plan, or go on with it: called again with the same `run` it attaches or resumes.
 
+        The work's state is a look at the cluster that was just taken, and is what the plan has still to fit.
         Guests that fail do not keep others from being finished.
 
         Raises:

@@ -83,8 +83,7 @@ class ApiEngine:
             PartlyDone: Some guests failed.
         """
         leases = {**{x.key: x for x in plan.leases}, **work.leases}
-        state = self._cluster.look(x.vmid for x in leases.values())
-        fresh = replace(work, state=state, leases=leases)
+        fresh = replace(work, leases=leases)
         begun = {e.guest for e in journal.entries()}
         check_freshness(fresh, plan, begun)
         shift = _Shift(self._cluster, fresh, journal, emit, Limits(self._clones), self._lock_seconds)

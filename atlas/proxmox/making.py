@@ -66,9 +66,9 @@ def make(hands: Hands, cluster: PveCluster, order: Order, limits: Limits) -> Obs
         ProxmoxError: PVE refused, or the task failed.
     """
     lease = order.lease
-    observed = cluster.guest(lease.vmid)
+    observed = cluster.guest(lease.vmid) if hands.entries() else None  # a run that begins with it has just looked
     if observed is None:
-        _begin(hands, cluster, order, limits)
+        _begin(hands, order, limits)
         observed = cluster.guest(lease.vmid)
     if observed is None:
         raise EngineError(f"{lease.key} ({lease.vmid}) was made, but is not there", "look into the node's task log")
@@ -116,14 +116,14 @@ def record(hands: Hands, observed: Observed) -> None:
     hands.journal.settle(entry, done=True)
 
 
-def _begin(hands: Hands, cluster: PveCluster, order: Order, limits: Limits) -> None:
+def _begin(hands: Hands, order: Order, limits: Limits) -> None:
     marker = uuid.uuid4().hex[:16]
     notes = f"{order.wanted['description']}\n{words.MARKER}{marker}"
     try:
         if order.lease.kind == "container":
             _container(hands, order, notes, marker)
         else:
-            _clone(hands, cluster, order, notes, marker, limits)
+            _clone(hands, order, notes, marker, limits)
     except ApiRefused as refused:
         if not taken(refused):
             raise
@@ -133,13 +133,12 @@ def _begin(hands: Hands, cluster: PveCluster, order: Order, limits: Limits) -> N
             raise
 
 
-def _clone(hands: Hands, cluster: PveCluster, order: Order, notes: str, marker: str, limits: Limits) -> None:
+def _clone(hands: Hands, order: Order, notes: str, marker: str, limits: Limits) -> None:
     lease, wanted = order.lease, order.wanted
-    row = cluster.row(int(lease.source))
     template = order.state.guests.get(int(lease.source))
-    if row is None or template is None:
+    if template is None:
         raise EngineError(f"the template {lease.source} of {lease.key} is gone", "plan again")
-    source = At(str(row["node"]), "vm", template.vmid)
+    source = At(template.node, "vm", template.vmid)
     full = order.instance.guest.clone == "full"
     there = source.node != lease.node
     target = lease.node if there and on_shared_storage(template, order.state) else None

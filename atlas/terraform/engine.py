@@ -94,7 +94,7 @@ class TerraformEngine:
         for _ in range(ATTEMPTS):
             if fate == 0:
                 break
-            now = self._settled(work, emit) if began else self._seen(work)
+            now = self._settled(work, emit) if began else work
             follower.subjects = {s.key: s for s in subjects(now)}
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
@@ -161,10 +161,6 @@ class TerraformEngine:
         everyone = {s.key: s for s in subjects(work)}
         return Follower(by_key(plan.changes), everyone, self.cluster, journal, emit, ready, self.reboot)
 
-    def _seen(self, work: Work) -> Work:
-        """Return the work with a fresh look at the cluster."""
-        return replace(work, state=self.cluster.look(lease.vmid for lease in work.leases.values()))
-
     def _settled(self, work: Work, emit: Emitter) -> Work:
         """Wait until no task of the former run holds one of our guests any more; then return the work as it is.
 
@@ -173,7 +169,7 @@ class TerraformEngine:
         """
         deadline = time.monotonic() + self.patience
         while True:
-            now = self._seen(work)
+            now = replace(work, state=self.cluster.look(lease.vmid for lease in work.leases.values()))
             ours = {lease.vmid: key for key, lease in work.leases.items()}
             locked = [g for v, g in now.state.guests.items() if v in ours and g.lock in ("clone", "create", "disk")]
             if not locked:

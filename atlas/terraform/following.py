@@ -105,7 +105,7 @@ class Follower:
         if subject is None or key in self.done:
             return
         vmid = subject.lease.vmid
-        guest = self.cluster.look([vmid]).guests.get(vmid)
+        guest = self.cluster.guest(vmid)
         if guest is None or guest.uuid is None:
             self.failed[key] = f"the guest {vmid} cannot be read"
             return

@@ -152,7 +152,8 @@ class Site(Ground):
         run = run or self.store.new_run(plan, None)
         journal = self.store.journal(run)
         leases = {x.key: x for x in self.store.leases(CLUSTER, work.stack)}
-        now = dataclasses.replace(work, leases=leases, applied=self.store.applied(CLUSTER, work.stack))
+        applied, state = self.store.applied(CLUSTER, work.stack), self.cluster.look(x.vmid for x in leases.values())
+        now = dataclasses.replace(work, leases=leases, applied=applied, state=state)
         emit, folder = Emitter((self.events.append,)), work.folder / "runs" / run.id
         self.engine.apply(now, plan, folder, wrap(journal) if wrap else journal, emit, self.ready.append)
         self.store.update_run(run.id, result="applied")

@@ -57,7 +57,20 @@ def _address(a: Applier, g: int, value: str) -> None:
         value = f"{near.rpartition('.')[0]}{value}" if "." in near else value
         value += f"/{length}" if length and not subnet and "/" not in value and g not in a.prefixes else ""
     prefix = a.prefixes.get(g)
+    if prefix is None and "/" not in value and not a.was_new(g):
+        prefix = _same_network(str(a.network(g).get("address", "")), value)
     a.network(g)["address"] = f"{value}/{prefix}" if prefix is not None and "/" not in value else value
+
+
+def _same_network(had: str, new: str) -> int | None:
+    """Return the prefix length of a guest's present address where another one lies in the same network."""
+    from ipaddress import ip_address, ip_interface
+
+    try:
+        network = ip_interface(had).network
+        return network.prefixlen if "/" in had and ip_address(new) in network else None
+    except ValueError:
+        return None
 
 
 def counted(first: str, count: int) -> list[str]:

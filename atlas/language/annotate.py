@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from atlas.language.ellipsis import filled
 from atlas.language.items import Item, numbered_names, plural, token_value
 from atlas.language.joining import _BAD_UNIT, joined
 from atlas.language.lexer import Token, tokens
@@ -24,7 +25,10 @@ _PUNCT |= {
     "\u2014": "DASH",
     "-": "DASH",
 }
-_GPU = re.compile(r"rtx|gtx|tesla|quadro|nvidia|radeon|a100|h100|l4|l40s?|t4|p40|a40|a6000|arc", re.IGNORECASE)
+_GPU = re.compile(
+    r"rtx|gtx|rx|tesla|quadro|nvidia|amd|geforce|radeon|arc|[ahv]100|[hb]200|l4|l40s?|t4|p4|p40|a10|a16|a30|a40|[atp][1-7]000|mi\d{2,3}x?",
+    re.IGNORECASE,
+)
 _ODD = re.compile(r"(?=.*[a-z0-9])(?:[\w.-]*[#$%*~^|<>\\!?]\S*|-[\w-]+|[\w.-]*\.\.[\w.-]*|[a-z0-9]\w*-)", re.IGNORECASE)
 _STUCK = re.compile(r"(\d+)([^\W\d_]{2,})")
 _COUNTED = frozenset({"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC"})
@@ -60,10 +64,22 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
             item = replace(item, tag="WORD", value=word) if re.fullmatch(r"v\d+", word) else item  # `vm v4`
         if item is not None and item.tag == "TIMES" and _no_factor(listed, i, items, names):
             item = replace(item, tag="WORD", value=item.text)
+        if item is not None and item.tag == "A" and _letter(listed, i, items):
+            item = replace(item, tag="WORD", value=item.text)
         if item is not None:
             items.append(item)
         i += used
-    return with_names(joined(items, table))
+    return with_names(filled(joined(items, table)))
+
+
+def _letter(listed: list[Token], i: int, items: list[Item]) -> bool:
+    """Tell whether `a` is a name: `a and b both on pve1`, `vmid 200 for a, 201 for b`."""
+    if listed[i].low != "a":
+        return False
+    follows, after = ([t.low for t in listed[i + 1 : i + 3]] + ["", ""])[:2]
+    before = items[-1].tag if items else ""
+    row = follows in _ANDS and re.fullmatch(r"[b-z]", after) is not None
+    return row or (before in {"FOR", "TO", "ON"} and follows in {",", ".", ";", "", "and"})
 
 
 def _odd_name(text: str, token: Token, items: list[Item]) -> str:

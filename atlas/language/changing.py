@@ -30,15 +30,17 @@ def add(r: Reading, i: int) -> int:
 def more(r: Reading, i: int) -> int:
     """Take `two more`, `another vlan` and `more memory`: like guests, another value, or one to ask for."""
     at = i + 1 + (r.tag(i + 1) == "NUM")
+    behind = at + (r.tag(at) == "FILL")
+    alike = behind + (r.tag(behind) == "ALIKE")
     if (
         r.draft.guests
-        and r.tag(at + (r.tag(at) == "FILL")) in {"", "COMMA", "STOP"}
+        and (r.tag(alike) in {"", "COMMA", "STOP"} or (r.adding and (alike > behind or r.tag(alike) == "NAMED")))
         and r.tag(i - 1) in {"", "ADD", "NUM", "AND", "A", "COMMA"}
     ):
         found = r.scope or list(range(len(r.draft.guests)))
         groups.clone(r, found, r.count or (r.items[i + 1].value if at > i + 1 else 1))  # `add another one`, `two more`
         r.count = None
-        return at - i
+        return max(at, alike) - i
     if (other := elsewhere(r, i)) is not None:
         return other
     one = r.tag(i + 1) in {"FILL", "NUM"} and r.items[i + 1].low == "one"

@@ -32,6 +32,10 @@ def unsure(r: Reading, i: int) -> int:
     """Ask for what somebody is not sure of."""
     end = r.clause_end(i)
     begin = max((k for k in range(i) if r.tag(k) in {"COMMA", "STOP"}), default=-1) + 1
+    if r.firm and any(
+        item.low in {"which", "yet", "quale", "welche", "welches", "cuál", "lequel"} for item in r.items[i:end]
+    ):
+        return end - i  # `debian or ubuntu, not sure which`
     fields = {
         "VERSION": "version",
         "OSV": "os",
@@ -147,3 +151,18 @@ def which_key(r: Reading, i: int) -> int:
     if r.tag(i - 1) != "NO":
         r.ask("ssh_key", "Which ssh key? Paste the public key.", r.scope)
     return 1
+
+
+def which_template(r: Reading, i: int) -> int:
+    """Ask which template `our golden image` is, where neither a name nor a number follows."""
+    at = i + 1
+    while r.tag(at) in {"VMID", "COLON", "NAMED"}:
+        at += 1
+    before = i - 1
+    while r.tag(before) in {"A", "FILL", "OLD", "SAME", "OF"}:
+        before -= 1
+    cloned = r.tag(before) in {"CLONE", "STARTING", "FULL", "LINKED", "CHANGE"}
+    if not cloned or r.tag(at) not in {"", "COMMA", "STOP", "TO", "ON", "WITH", "AS", "FOR", "AND"}:
+        return 0
+    r.ask("template", "Which template is meant? Give its name or its VMID.", r.scope)
+    return at - i

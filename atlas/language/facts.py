@@ -85,6 +85,14 @@ def many_disks(items: Sequence[Item]) -> list[Fact]:
     return [Fact("disk.all", (values(items, "SIZE")[0], items[0].value))]
 
 
+def counted_disks(items: Sequence[Item]) -> list[Fact]:
+    """Read `2 disks` as so many, and `32 disk` as the size of one."""
+    number, noun = items
+    if number.value > 1 and not plural(noun) and noun.low in {"disk", "disco", "drive", "dsk", "hdd", "ssd", "volume"}:
+        return [Fact("disk.any", float(number.value) * 1024)]
+    return [Fact("disk.count", number.value)]
+
+
 def no_size(_: Sequence[Item]) -> list[Fact]:
     """Read a further disk without a size."""
     return [Fact("disk.data", (None, None, 1), "add")]

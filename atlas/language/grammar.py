@@ -64,7 +64,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
-    ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* (ON|TO|AS)? PATH", f.mount),
+    ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* ((STARTING|ON|OF) (A|STORAGE)* (WORD|QUOTED))? (ON|TO|AS)? PATH", f.mount),
     ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
     ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", f.mount),
     # disks
@@ -80,7 +80,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", f.disks),
     ("TIMES (DATA)? SIZE (DATA)? (DISK)?", f.many_disks),
-    ("(NUM) (DISK)", lambda i: [Fact("disk.count", i[0].value)]),
+    ("(NUM) (DISK)", f.counted_disks),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
     # placement
     ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
@@ -99,6 +99,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
         "(FULL|LINKED) CLONE (OF|FOR)* (A)? TEMPLATE (VMID)? NUM",
         lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
     ),
+    ("CLONE (FULL|LINKED)", lambda i: [Fact("clone", i[1].tag.lower())]),
     ("(FULL|LINKED) CLONE", lambda i: [Fact("clone", i[0].tag.lower())]),
     ("NO (A)? (FULL|LINKED) (FILL|CLONE|NUM)", lambda _: []),
     ("TEMPLATE (VMID|COLON)* NUM", f.said("template", "NUM")),
@@ -152,6 +153,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
+    (f"NO (OPEN|PORT|A|FILL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
+    (f"CLOSE (A|FILL|ALL|PORT|COLON)* {_PORTS}", n.closed),
+    (f"(REMOVE|NO) (A|OPEN|FILL|ALL)* PORT (COLON)? {_PORTS}", n.closed),
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
     ("(HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))* (FILL)* (OPEN|REACHABLE)", n.services),
     ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", n.services),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from atlas.language.draft import Draft, DraftGuest, Finding, label
 from atlas.language.facts import Fact
-from atlas.language.nouns import Subject
+from atlas.language.nouns import COUNTERS, GENERIC, Subject, role_word
 from atlas.language.reading import Reading
 from atlas.language.stack import called
 
@@ -89,7 +89,7 @@ def create(r: Reading, subject: Subject) -> None:
         r.draft.findings.append(Finding(kind="error", code="name_count_mismatch", text=text, fields=["count", "name"]))
     start = len(r.draft.guests)
     title, r.title = r.title, ""
-    role = title if title and (subject.by_software or not subject.role) else subject.role
+    role = title if title and (subject.by_software or role_word(subject.role) in COUNTERS | GENERIC) else subject.role
     for n in range(count):
         guest = DraftGuest(role=role, fields={"kind": r.kind} if r.kind else {})
         if len(subject.names) == count:

@@ -30,12 +30,7 @@ def joined(items: list[Item], table: Words) -> list[Item]:
             out.append(size[0])
             i += size[1]
             continue
-        if item.tag == "IMAGE":
-            item = _image(item, tags[0], out)
-        if item.low == "bind" and tags[0] in {"PATH", "MOUNT"}:
-            item = replace(item, tag="MOUNT")  # not the name server
-        if item.low == "router" and tags[0] == "ADDR" and "/" not in rest[0].text and out and out[-1].tag == "COMMA":
-            item = replace(item, tag="GATEWAY")
+        item = _as_meant(item, rest, out)
         if item.tag in {"OS", "SW"} and (
             skip := _version_at(item, rest, tags, counted=bool(out) and out[-1].tag == "NUM")
         ):
@@ -54,7 +49,39 @@ def joined(items: list[Item], table: Words) -> list[Item]:
             item = Item("FILL", None, item.text, item.start)
         out.append(item)
         i += 1
+    return _releases(out)
+
+
+def _releases(items: list[Item]) -> list[Item]:
+    """Join a system with its release: `debian bookworm`, `ubuntu 24.04 noble`."""
+    out: list[Item] = []
+    for item in items:
+        if item.tag == "OSV" and out and out[-1].tag == "OSV":
+            short, long = sorted((str(out[-1].value), str(item.value)), key=len)
+            if long == short or long.startswith(f"{short}-"):
+                out[-1] = replace(out[-1], value=long)
+                continue
+        out.append(item)
     return out
+
+
+def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
+    """Return a word of several meanings as the one that its neighbours give it."""
+    follows = rest[0] if rest else Item("", None, "", 0)
+    if item.tag == "IMAGE":
+        return _image(item, follows.tag, out)
+    if item.low == "bind" and follows.tag in {"PATH", "MOUNT"}:
+        return replace(item, tag="MOUNT")  # not the name server
+    if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
+        return replace(item, tag="GATEWAY")
+    if item.low == "node" and _version_of_nodejs(follows) and (not out or out[-1].tag not in {"ON", "A", "NUM", "TO"}):
+        return replace(item, tag="SW", value="nodejs")  # `node 20 and redis`
+    return item
+
+
+def _version_of_nodejs(item: Item) -> bool:
+    match = re.match(r"v?(\d+)", item.text)
+    return match is not None and item.tag in {"NUM", "VERSION"} and 10 <= int(match[1]) <= 30
 
 
 def _image(item: Item, following: str, out: list[Item]) -> Item:

@@ -46,15 +46,22 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if (pointed := _meet_pointed(r, subject)) is not None:
         return pointed
+    if _introduced(r, subject, i):
+        apply_subject(r, subject, r.latest)
+        r.draft.guests[r.latest[0]].name = subject.names[0] if subject.names else None
+        r.scope, r.joinable, r.own = list(r.latest), True, True
+        return True
     plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
     if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
         apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
         return True
     if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
         return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
+    if by_role(r, subject, i):
+        return True
     if subject.weak and not may_create(r, subject, i):
         return False
-    if by_role(r, subject, i) or names_family(r, subject):
+    if names_family(r, subject):
         return True
     if siblings := _siblings(r, subject):
         r.draft.guests[clone(r, siblings, 1)[0]].name = subject.names[0]  # `add web3`
@@ -78,6 +85,18 @@ def _meet_pointed(r: Reading, subject: Subject) -> bool | None:
             r.scope, r.placed = list(r.draft.focus), True
         return True
     return None
+
+
+def _introduced(r: Reading, subject: Subject, i: int) -> bool:
+    """Tell whether a guest was only mentioned so far: `he needs a test machine. Please create a VM named t1 …`."""
+    begin = next((k for k in range(i - 1, -1, -1) if r.tag(k) in {"STOP", "COMMA"}), -1)
+    verb = any(r.tag(k) in {"FILL", "CHANGE"} for k in range(begin + 1, i))
+    fresh = verb and r.tag(begin) == "STOP" and len(r.subjects) == 1 and len(r.latest) == 1 and r.latest[0] >= r.old
+    if not fresh or r.adding or subject.more or subject.role not in GENERIC or subject.count not in {None, 1}:
+        return False
+    guest = r.draft.guests[r.latest[0]]
+    said = {field for g, field in r.apply.said if g == r.latest[0]}
+    return bool(subject.kind or subject.names) and guest.name is None and said <= {"new", "kind"}
 
 
 def _siblings(r: Reading, subject: Subject) -> list[int]:
@@ -178,6 +197,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
                 "COMMA",
                 "NAME",
                 "OPENP",
+                "DASH",
                 "SAME",
             }
             or (not r.subjects and bool(r.kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from atlas.language import groups
 from atlas.language.draft import Finding
@@ -46,6 +47,8 @@ def named(r: Reading, i: int) -> int:
     names, end = _names(r, at)
     if not names:
         return 1
+    if len(names) == 1 and not _many(r):
+        names, end = _with_blanks(r, at, end, names)
     if r.tag(i - 1) == "HEADING":
         r.draft.stack = names[0]
         return end - i
@@ -59,6 +62,8 @@ def named(r: Reading, i: int) -> int:
         r.count = None
         return end - i
     last = r.subjects[-1] if r.subjects else r.scope
+    if r.family and 0 < len(r.scope) < len(r.family) and len(names) == len(r.scope):
+        last = r.scope  # `two vms: one with 8 GB called a, one with 16 GB called b`
     if r.tag(i - 1) == "ALL" and len(names) == 1:
         for g in last:
             r.draft.guests[g].name = names[0]
@@ -67,10 +72,33 @@ def named(r: Reading, i: int) -> int:
     return end - i
 
 
+def _many(r: Reading) -> bool:
+    """Tell whether several guests are spoken of, whose names may stand one beside the other."""
+    return len(r.subjects[-1] if r.subjects else r.scope) > 1 or (r.count or 1) > 1
+
+
+_IN_A_NAME = frozenset({"WORD", "ROLE", "BIG", "DATA", "NODEWORD", "NOUN", "HEADING"})
+_BEHIND_A_NAME = frozenset({"COMMA", "STOP", "", "WITH", "CLOSEP", "OPENP", "COLON", "DASH", "ON"})
+
+
+def _with_blanks(r: Reading, at: int, end: int, names: list[str]) -> tuple[list[str], int]:
+    """Keep a name of several words whole, to be refused: `called big data node, debian 12`."""
+    stop = end
+    while r.tag(stop) in _IN_A_NAME and not r.items[stop].guessed and r.items[stop].text.isalpha():
+        stop += 1
+    plain = end == at + 1 and r.items[at].tag != "QUOTED" and r.items[at].text.isalpha()
+    if stop == end or not plain or r.tag(stop) not in _BEHIND_A_NAME:
+        return names, end
+    return [" ".join(item.text for item in r.items[at:stop])], stop
+
+
 def _before_names(r: Reading, at: int) -> bool:
     """Tell whether a word leads up to a name, rather than being one: `should be`, `it`, `the`."""
-    if r.tag(at) == "COLON":
+    if r.tag(at) == "COLON" or (r.tag(at) == "TO" and r.tag(at + 1) in NAMES):
         return True
+    asked = r.tag(at) == "STOP" and r.items[at].text == "?"
+    if asked or (r.tag(at) == "FILL" and r.items[at].low in {"lets", "say"}):
+        return True  # `name? let's say web1`
     boundary = r.tag(at + 1) in {"", "AND", "COMMA", "STOP", "CLOSEP", "OPENP", "WITH", "COLON"}
     if r.tag(at) in {"ALL", "IT", "A", "CHANGE"}:
         return not boundary
@@ -91,10 +119,29 @@ def prefix(r: Reading, i: int) -> int:
 
 
 def rename(r: Reading, i: int) -> int:
-    """Take `rename app to api`."""
-    at = i + 1
+    """Take `rename app to api`, and `call the jump host jump, the agents a1 and a2`."""
+    end = _renamed(r, i + 1)
+    while end and r.items[i].low == "call" and (more := _renamed(r, _past_joints(r, end))):
+        end = more
+    return end and end - i
+
+
+def _past_joints(r: Reading, at: int) -> int:
+    while r.tag(at) in {"COMMA", "AND"}:
+        at += 1
+    return at
+
+
+def _renamed(r: Reading, at: int) -> int:
+    """Give whom words speak of the names behind them; return where they end, 0 if there are none."""
     subject = subject_at(r.items, at, bare=True)
+    own, found = list[str](), list[int]()
+    if subject and subject.names and subject.role and r.find(replace(subject, names=[])):
+        own, subject.names = subject.names, []  # `the jump host jump`
     found = r.find(subject) if subject else []
+    if own:
+        _give(r, own, found, rename=True)
+        return at + (subject.length if subject else 1)
     if subject and (found or subject.it):
         at += subject.length
     elif r.tag(at) in NAMES | {"IT", "ALL"}:
@@ -111,7 +158,7 @@ def rename(r: Reading, i: int) -> int:
     _give(r, names, found, rename=True)
     r.scope = list(found)
     r.draft.focus = list(found)
-    return end - i
+    return end
 
 
 def _names(r: Reading, at: int) -> tuple[list[str], int]:

@@ -102,6 +102,11 @@ def ports(items: Sequence[Item]) -> list[Fact]:
     return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
 
 
+def closed(items: Sequence[Item]) -> list[Fact]:
+    """Read ports that are no longer to be open."""
+    return [Fact("open_ports", fact.value, "remove") for fact in ports([i for i in items if i.tag != "ADDR"])]
+
+
 def both_protocols(items: Sequence[Item]) -> list[Fact]:
     """Read a port that is open for TCP and UDP."""
     number = values(items, "NUM")[0]

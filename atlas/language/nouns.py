@@ -28,6 +28,8 @@ ALIASES = {
 }
 GENERIC = frozenset({"", "server", "box", "machine", "host", "instance"})
 """Roles that tell no guest from another."""
+COUNTERS = frozenset({"replica", "node", "unit", "copy", "piece", "member", "replik", "réplica", "nodo", "knoten"})
+"""What guests are counted by under a heading that says what they are: `frontend: 2 replicas`."""
 NAMESAKES = frozenset({"DNS", "BACKUP", "GATEWAY"})
 
 
@@ -82,7 +84,7 @@ def role_word(word: str) -> str:
 
 def sized(items: Sequence[Item], at: int) -> bool:
     """Tell whether sizes follow, which only guests have: `alpha (2c 4g)`."""
-    at += at < len(items) and items[at].tag == "FILL"
+    at += at < len(items) and items[at].tag in {"FILL", "DASH"}
     at += at < len(items) and items[at].tag == "OPENP"
     tags = [item.tag for item in items[at : at + 2]]
     return tags[:1] == ["CORESHORT"] or tags == ["NUM", "CORES"]

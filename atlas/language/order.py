@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from atlas.language.draft import Draft
 from atlas.language.items import Item
@@ -38,9 +39,34 @@ def taken(items: Sequence[Item], draft: Draft) -> tuple[list[Item], list[str]]:
             rest = [*items[:begin], *items[end:]]
             known = {role_word(x.text) for x in rest if x.tag in _REFERS}
             known |= {role_word(n) for g in draft.guests for n in (g.name, g.role, g.prefix) if n}
+            words = words[::-1] if backwards else words
             if len(words) > 1 and all(role_word(word) in known for word in words):
-                return rest, words[::-1] if backwards else words
+                return rest, words
+            at = _as_many(rest, len(words))
+            if len(words) > 1 and at and not any(role_word(word) in known for word in words):
+                return [
+                    *rest[:at],
+                    *_in_brackets([items[k] for k in range(begin, end) if line[k] == "r"]),
+                    *rest[at:],
+                ], words
     return list(items), []
+
+
+def _as_many(items: Sequence[Item], count: int) -> int:
+    """Return the place behind `three debian vms`, where so many guests are counted; 0 if none are."""
+    for k, item in enumerate(items):
+        if item.tag == "NUM" and item.value == count:
+            noun = next((j for j in range(k + 1, min(k + 4, len(items))) if items[j].tag in {"KIND", "NOUN"}), None)
+            return noun + 1 if noun is not None else 0
+    return 0
+
+
+def _in_brackets(words: Sequence[Item]) -> list[Item]:
+    """Return words as the names in brackets of guests that were counted."""
+    out = [Item("OPENP", None, "(", 0)]
+    for word in words:
+        out += [replace(word, tag="NAME", value=word.low), Item("COMMA", None, ",", 0)]
+    return [*out[:-1], Item("CLOSEP", None, ")", 0)]
 
 
 def _sign(items: Sequence[Item], k: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas.language.draft import Finding
 from atlas.language.groups import apply_subject, enter, narrow
-from atlas.language.nouns import Subject
+from atlas.language.nouns import Subject, sized
 from atlas.language.reading import Reading
 
 
@@ -44,8 +44,12 @@ def names_family(r: Reading, subject: Subject) -> bool:
 def by_role(r: Reading, subject: Subject, i: int) -> bool:
     """Take `5 vms: 2 web and 3 db` as five guests told apart by their roles."""
     counted = subject.count is not None or subject.indefinite
-    if not r.generic or not counted or not subject.role or subject.kind or r.tag(i - 1) == "WITH":
+    listed = subject.weak and r.tag(i - 1) in {"COMMA", "STOP", "COLON", "AND"} and sized(r.items, i + subject.length)
+    if not r.generic or not (counted or listed) or subject.kind or r.tag(i - 1) == "WITH":
         return False
+    if not subject.role and not (listed and len(subject.names) == 1):
+        return False
+    subject.role = subject.role or subject.names[0]  # `3 vms: pg (4c 8g), queue (2c 4g), …`
     count = subject.count if isinstance(subject.count, int) else 1
     free = [g for g in r.generic if not r.draft.guests[g].role][:count]
     if len(free) < count:

@@ -54,12 +54,19 @@ def on(r: Reading, i: int) -> int:
             r.apply.apply(Fact("node", node), [g])
         r.joinable = False
         return end - i
-    r.state(Fact("storage" if storage else "node", name), r.ahead(at + 1))
+    r.last = Fact("storage" if storage else "node", name)
+    r.state(r.last, r.ahead(at + 1))
     return at + 1 - i + (r.tag(at + 1) == "STORAGE")
 
 
 def swapped(r: Reading, i: int) -> int:
     """Take `pve2 not pve1` as another value of what has the second one now."""
+    if r.tag(i - 1) == "NO" and r.tag(i - 2) in {"COMMA", "DASH"} and r.last and r.tag(i + 1) in {"", "STOP", "COMMA"}:
+        if r.last.field not in {"node", "pool", "template", "storage", "bridge"}:
+            return 0
+        r.apply.correcting = True
+        r.state(Fact(r.last.field, r.items[i].text))  # `on pve2, no pve3`
+        return 1
     if r.tag(i + 1) != "NO" or r.tag(i + 2) != "WORD":
         return 0
     new, old = r.items[i].text, r.items[i + 2].low
@@ -73,6 +80,9 @@ def swapped(r: Reading, i: int) -> int:
 
 def _on_network(r: Reading, i: int, at: int) -> int:
     """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
+    if r.tag(at - 1) == "STORAGE" and r.tag(at) in {"", "COMMA", "STOP", "AND"}:
+        r.ask("storage", f"Which storage is {' '.join(x.text for x in r.items[i + 1 : at])!r}? Give its name.", r.scope)
+        return at - i
     node = at
     while r.tag(node) in {"BIG", "OLD"}:
         node += 1
@@ -177,8 +187,10 @@ def tags(r: Reading, i: int) -> int:
         if not meeting.meet(r, replace(subject, weak=False), at):  # `tag web1 with prod`
             return 0
         at += subject.length
-    while r.tag(at) in {"IT", "COLON", "A", "WITH", "ALL", "AS", "FOR"} or (
-        r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "as"}
+    while (
+        r.tag(at) in {"IT", "COLON", "A", "WITH", "ALL", "AS", "FOR"}
+        or (r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "as"})
+        or (r.tag(at) in {"KIND", "NOUN"} and r.tag(at + 1) in NAMES | {"COLON", "WITH"})
     ):
         at += 1
     tags: list[str] = []

@@ -42,6 +42,7 @@ def everyone(r: Reading, i: int) -> int:
         return 1
     if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
         return 1
+    r.joinable = False
     follows = subject_at(r.items, i + 1, bare=True)
     if follows and (found := r.find(follows) or _of_kind(r, follows)):
         r.scope, r.weak = found, True
@@ -117,12 +118,34 @@ def same(r: Reading, i: int) -> int:
     return 0
 
 
+_UNSAID = {
+    "DISK": "disk",
+    "STORAGE": "storage",
+    "TEMPLATE": "template",
+    "IMAGE": "template",
+    "NETWORK": "ip",
+    "IP": "ip",
+    "KEYWORD": "ssh_key",
+    "BRIDGE": "bridge",
+    "VLAN": "vlan",
+    "NODEWORD": "node",
+    "GATEWAY": "gateway",
+    "GPU": "gpu",
+    "USER": "user",
+    "OSV": "os",
+    "OSWORD": "os",
+    "MEMORY": "memory",
+    "CORES": "cores",
+    "PORT": "ports",
+    "SWV": "software",
+}
+"""What is asked for where `the usual …` is all that was said."""
+
+
 def which_old(r: Reading, i: int) -> int:
     """Ask what `the old disk` is, since nothing is known but what is said here."""
-    if r.tag(i + 1) in {"DISK", "STORAGE", "TEMPLATE", "NETWORK", "WORD", "ROOT", "DATA"}:
-        field = {"DISK": "disk", "STORAGE": "storage", "TEMPLATE": "template", "NETWORK": "ip"}.get(
-            r.tag(i + 1), "target"
-        )
+    if r.tag(i + 1) in {"WORD", "ROOT", "DATA", *_UNSAID}:
+        field = _UNSAID.get(r.tag(i + 1), "target")
         r.ask(field, f"What is {r.items[i].text} {r.items[i + 1].text}? I know only what you say here.", r.scope)
         return 2
     return same(r, i)

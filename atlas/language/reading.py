@@ -22,7 +22,8 @@ _STORAGE = re.compile(
 )
 _CORRECTS = re.compile(
     r"\b(?:no wait|sorry|oops|i mean|i meant|actually|rather|correction|scratch that|make that|anzi|nein|pardon|better|"
-    r"doch|lieber|mejor|plutôt|finalement|finally)\b|(?<!\w)no,"
+    r"doch|lieber|mejor|plutôt|finalement|finally)\b|(?<!\w)no,|"
+    r"[,;\u2013-]\s*(?:no|non|nein)\s+(?:make (?:it|that) )?\d"
 )
 NAMES = frozenset(
     {"WORD", "NAME", "ROLE", "QUOTED", "NAMES", "SWV", "NOUN", "GATEWAY", "STORAGE", "BACKUP", "DATA", "ROOT", "KIND"}

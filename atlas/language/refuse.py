@@ -6,6 +6,8 @@ import re
 from functools import cache
 
 from atlas.language.draft import Finding
+from atlas.language.pasted import outside as unpasted
+from atlas.language.pasted import wishes
 
 _DATA = re.compile(
     r"(?:called|named|name[ds]?|tag(?:ged)?|hostname|ticket|mail|note|nom|nome|namens|llamada)\s*(?:it|is|says|as|:)?\s*"
@@ -58,12 +60,19 @@ def readable(text: str, found: list[Finding]) -> str:
     """Return what of a message may be read for the draft: without what is refused, or nothing of it."""
     if any(f.code in _UNREADABLE or f.kind == "confirm" for f in found):
         return ""
-    text = _REPORTED.sub(" , ", text)
+    text = wishes(_REPORTED.sub(" , ", text), _orders)
     codes = {f.code for f in found}
     for code, pattern, _ in _table()[0]:
         if code in codes:
             text = re.sub(pattern.pattern, " , ", text, flags=re.IGNORECASE)
     return text
+
+
+def _orders(words: str) -> bool:
+    """Tell whether words of a pasted passage want what only a person may ask for, and no words may make happen."""
+    refused, confirm, _ = _table()
+    low = re.sub(r"\s+", " ", words).lower()
+    return any(p.search(low) for _, p, _ in refused) or any(p.search(low) for p in confirm)
 
 
 def refusals(text: str) -> list[Finding]:
@@ -72,7 +81,7 @@ def refusals(text: str) -> list[Finding]:
     Names and quoted passages are data: an instruction inside them is neither obeyed nor refused.
     """
     refused, confirm, harmless = _table()
-    outside = _QUOTES.sub(" quoted ", text)
+    outside = _QUOTES.sub(" quoted ", unpasted(text))
     plain = harmless.sub(" ", re.sub(r"\s+", " ", _DATA.sub(" named ", outside)).lower())
     whole = re.sub(r"\s+", " ", _DATA.sub(" named ", text)).lower()
     found = {

@@ -11,6 +11,7 @@ from atlas.language.check import findings
 from atlas.language.disks import sizeless
 from atlas.language.draft import Draft, Question, label
 from atlas.language.known import Known
+from atlas.language.layout import plain
 from atlas.language.reading import Reading
 from atlas.language.refuse import readable, refusals
 from atlas.language.stack import called
@@ -71,7 +72,7 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if restart := _RESTART.match(text):
         new = Draft(stack=new.stack, notes=["removed"])
         text, asked, names = text[restart.end() :], None, frozenset()
-    text = readable(text, refused)
+    text = plain(readable(text, refused))
     items = annotate(text, known.words, names)
     reading = Reading(items, new, text)
     if asked is not None and asked.guests:

@@ -98,5 +98,6 @@ _HANDLERS = {
     "OLD": pointing.which_old,
     "TBD": doubts.unsure,
     "OR": doubts.either,
+    "TEMPLATE": doubts.which_template,
     "THAN": pointing.compared,
 }

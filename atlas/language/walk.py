@@ -74,11 +74,17 @@ def _title(r: Reading, i: int) -> int:
         return 2 if counted and counted.count is not None else 0  # `our shop: 2 web servers, …`
     if r.tag(start) != "ROLE" or not (tier or (r.tag(at) == "COLON" and start == i)):
         return 0
-    subject = subject_at(r.items, at + 1, bare=False)
+    first = at + 1
+    while r.tag(first) in {"FILL", "ONLY"}:
+        first += 1
+    if r.tag(first) == "NUM" and r.tag(first + 1) in {"COMMA", "SLASH", "DASH", "OPENP", "STOP"}:
+        groups.create(r, Subject(count=r.items[first].value, role=r.items[start].text))  # `database: just one, …`
+        return first + 1 - i
+    subject = subject_at(r.items, first, bare=False)
     if subject is None or subject.count is None:
         return 0
     r.title = r.items[start].text
-    return at + 1 - i
+    return first - i
 
 
 def _subject(r: Reading, i: int) -> int:
@@ -101,10 +107,21 @@ def _subject(r: Reading, i: int) -> int:
 
 def _likewise(r: Reading, i: int) -> bool:
     """Take `vlan 10 for a and 20 for b`: a number alone is for what the one before it was for."""
-    scope = r.ahead(i + 1) if r.tag(i + 1) in {"FOR", "ON"} and r.tag(i - 1) in {"AND", "COMMA"} else None
-    if r.last is None or not scope:
+    if r.last is None:
         return False
-    r.state(Fact(r.last.field, r.items[i].value, r.last.op), scope)
+    value = r.items[i].value
+    if isinstance(r.last.value, float):
+        value *= GIB if r.last.value >= GIB else 1  # a number without a unit keeps the one last used
+    if r.tag(i - 1) == "NO" and r.tag(i - 2) in {"COMMA", "DASH"} and r.tag(i + 1) in {"COMMA", "STOP", ""}:
+        r.state(Fact(r.last.field, value, r.last.op))  # `4 cores, no 8`
+        return True
+    if r.tag(i - 1) == "WITH" and r.family and r.tag(i + 1) in {"NAMED", "AND", "COMMA", "STOP", "CLOSEP", ""}:
+        r.state(Fact(r.last.field, value, r.last.op))  # `one with 8 GB and one with 16`
+        return True
+    scope = r.ahead(i + 1) if r.tag(i + 1) in {"FOR", "ON"} and r.tag(i - 1) in {"AND", "COMMA"} else None
+    if not scope:
+        return False
+    r.state(Fact(r.last.field, value, r.last.op), scope)
     return True
 
 
@@ -130,7 +147,11 @@ def _fact(r: Reading, i: int) -> int:
         r.scope = list(r.latest)  # `two web servers and a db with 8 GB`
     if scope is None and all(_shared(r, fact, i, used) for fact in found):
         scope = r.everyone()
-    r.last = found[0] if len(found) == 1 and isinstance(found[0].value, int) and found[0].op in {"set", "add"} else None
+    r.last = (
+        found[0]
+        if len(found) == 1 and isinstance(found[0].value, int | float) and found[0].op in {"set", "add"}
+        else None
+    )
     for fact in found:
         _say(r, fact, scope, i)
     return used

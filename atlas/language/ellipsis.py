@@ -1,0 +1,79 @@
+"""What words leave out since it was just said: `two NICs: the first on vmbr0`, `an arbitrator … arbitrator 1c 1g`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from atlas.language.items import Item, numbered_names, plural
+from atlas.language.nouns import sized
+
+_ORDINALS = frozenset({"FIRST", "SECOND", "THIRD"})
+_BEGINS = frozenset({"", "COMMA", "STOP", "AND", "COLON", "OPENP", "A"})
+_TELLS = frozenset({"ON", "COLON", "WITH", "VMBR", "DHCP", "SIZE", "STATIC", "IP", "ADDR", "DASH", "VLAN", "VLANNUM"})
+_SHORT_ROW = re.compile(r"([a-z][\w-]*?)(\d+)-(\d+)")
+
+
+def filled(items: list[Item]) -> list[Item]:
+    """Return the items with what they leave out."""
+    return _rows(_roles(_parts(items)))
+
+
+def _tag(items: Sequence[Item], k: int) -> str:
+    return items[k].tag if 0 <= k < len(items) else ""
+
+
+def _parts(items: list[Item]) -> list[Item]:
+    """Say of which things `the first` and `the second` are, where interfaces or disks were counted."""
+    out: list[Item] = []
+    noun: Item | None = None
+    for k, item in enumerate(items):
+        out.append(item)
+        if item.tag in {"KIND", "NOUN", "NODEWORD", "ROLE"}:
+            noun = None
+        if item.tag in {"NIC", "DISK"} and _counted(items, k):
+            noun = replace(item, text=item.tag.lower())
+        told = item.tag in _ORDINALS and _tag(items, k - 1) in _BEGINS and _tag(items, k + 1) in _TELLS
+        if noun is not None and told:
+            out.append(replace(noun, start=item.start))
+    return out
+
+
+def _counted(items: Sequence[Item], k: int) -> bool:
+    """Tell whether a number of more than one stands in front of a noun."""
+    at = k - 1
+    while _tag(items, at) in {"DATA", "WORD", "FILL", "NETWORK"}:
+        at -= 1
+    return _tag(items, at) in {"NUM", "TIMES"} and items[at].value > 1
+
+
+def _roles(items: list[Item]) -> list[Item]:
+    """Take a plain word for guests wherever it stands, where sizes follow it at the head of a clause."""
+    heads = {
+        item.low
+        for k, item in enumerate(items)
+        if item.tag == "WORD" and _tag(items, k - 1) in {"STOP", "COMMA", "AND"} and sized(items, k + 1)
+    }
+    spoken = {
+        item.low
+        for k, item in enumerate(items)
+        if item.tag == "WORD" and item.low in heads and _tag(items, k - 1) in {"A", "NUM"}
+    }
+    return [replace(item, tag="ROLE") if item.tag == "WORD" and item.low in spoken else item for item in items]
+
+
+def _rows(items: list[Item]) -> list[Item]:
+    """Write out `swarm1-3`, where as many guests are counted."""
+    out = list(items)
+    counted = {x.value for k, x in enumerate(items) if x.tag in {"NUM", "TIMES"} and _names_guests(items, k)}
+    for k, item in enumerate(items):
+        match = _SHORT_ROW.fullmatch(item.low) if item.tag in {"WORD", "NAME"} else None
+        if match and int(match[3]) - int(match[2]) + 1 in counted:
+            out[k] = replace(item, tag="NAMES", value=numbered_names(f"{match[1]}{match[2]}..{match[3]}"))
+    return out
+
+
+def _names_guests(items: Sequence[Item], k: int) -> bool:
+    ahead = (items[j] for j in range(k + 1, min(k + 4, len(items))))
+    return any((x.tag in {"KIND", "NOUN", "ROLE", "NODEWORD"} and plural(x)) or x.tag == "OSV" for x in ahead)

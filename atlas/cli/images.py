@@ -26,22 +26,10 @@ def list_images(cluster: Cluster = None, json: Json = False, no_color: NoColor =
     """List the catalogue's images and the templates that stand for them on the cluster."""
     with output(json=json, no_color=no_color) as out:
         from atlas.cli.tables import table
-        from atlas.configs.catalogue import images as catalogue
-        from atlas.proofs import known, words
-        from atlas.sources import find_image
+        from atlas.proofs import words
+        from atlas.runs.images import overview
 
-        app = application(out, cluster)
-        site = app.site(cluster)
-        state, records = site.cluster.look(), site.store.templates(site.profile.name)
-        rows = []
-        for image in catalogue().values():
-            found = find_image(state, image, site.profile.images)
-            proof = known(records, found) if found else None
-            rows.append((image.name, found, proof))
-        for record in records:
-            found = state.guests.get(record.vmid)
-            if record.image not in catalogue() and found is not None and found.template:
-                rows.append((record.image, found, known(records, found)))
+        rows = overview(application(out, cluster).site(cluster))
         shown = [
             {"image": name, "vmid": t.vmid if t else None, "node": t.node if t else None, "proof": proof}
             for name, t, proof in rows
@@ -75,7 +63,7 @@ def add(
     with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
         from atlas.configs.catalogue import find_image
         from atlas.errors import UsageError
-        from atlas.runs.images import left
+        from atlas.runs.images import left, new_order
         from atlas.templates import checked_name
 
         if (url and file) or (sha256 and sha512):
@@ -90,11 +78,11 @@ def add(
         if found is not None and found.proof and found.proof["cloud_init"]:
             _report(out, app, found)
             return
-        order = None
+        wanted = None
         if found is None or found.observed is None:
             source = _source(app, image, url, file, {"sha256": sha256, "sha512": sha512})
-            order = _order(app, image, source, node, storage, vmid)
-        _carry_out(out, app, image, found, order, yes=yes)
+            wanted = new_order(app.site(label), image, source, node, storage, vmid)
+        _carry_out(out, app, image, found, wanted, yes=yes)
 
 
 def _source(app: App, image: str, url: str | None, file: Path | None, sums: dict[str, str | None]) -> Source:
@@ -136,38 +124,12 @@ def _file(file: Path, given: tuple[str, str] | None) -> Source:
     return Source(algorithm, checksum, "given" if given else "of this file: nobody vouched for it", path=file)
 
 
-def _order(app: App, image: str, source: Source, node: str | None, storage: str | None, vmid: int | None) -> Order:
-    from atlas.configs.catalogue import find_image
-    from atlas.errors import UsageError
-    from atlas.runs.prepare import layered
-    from atlas.sources import find_image as find_template
-    from atlas.templates import Order, place
-
-    site = app.site()
-    state, known = site.cluster.look(), find_image(image)
-    other = find_template(state, known, site.profile.images) if known else None
-    other = other or next((t for t in state.templates() if t.name == image), None)
-    if other is not None:
-        raise UsageError(
-            f"the template {other.name} ({other.vmid}) on {other.node} stands for {image} already, and ATLAS did not "
-            "make it",
-            "specs can use it as it is; to have one of ATLAS's, give another name, or rename that one",
-        )
-    leased = {x.vmid for x in site.store.leases(site.profile.name)}
-    free = site.cluster.vmid_free
-    number, where, disks, library = place(
-        state, site.profile, node=node, storage=storage, vmid=vmid, leased=leased, free=free
-    )
-    network = layered(site.profile).networks[0]
-    return Order(image, source, number, where, disks, library, network.bridge, network.vlan)
-
-
 def _carry_out(out: Output, app: App, image: str, found: Standing | None, order: Order | None, *, yes: bool) -> None:
     """Show what is done, let a person approve it, and do it."""
     from atlas.errors import ApprovalRefused
     from atlas.events import EventType
     from atlas.plan import digest
-    from atlas.runs.images import make, prove
+    from atlas.runs.images import make, prove, stands
 
     text, hash_ = _shown(app, image, found, order), order.hash if order else digest(["prove", image])
     out.emit(EventType.MESSAGE, source="atlas", text=text)
@@ -179,8 +141,6 @@ def _carry_out(out: Output, app: App, image: str, found: Standing | None, order:
     templates = app.templates(site.profile.name)
     made = make(site, templates, image, order, out.emit, app.user)
     prove(site, templates, made, out.emit, app.user)
-    from atlas.runs.images import stands
-
     proved = stands(site, image)
     if proved is not None:
         _report(out, app, proved)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from atlas.errors import AtlasError, EngineError, PartlyDone
+from atlas import proofs
+from atlas.configs import catalogue
+from atlas.errors import AtlasError, EngineError, PartlyDone, UsageError
 from atlas.events import Emitter, EventType
 from atlas.ownership import removal
 from atlas.ports.templates import TemplateRecord, Templates
+from atlas.runs.prepare import layered
 from atlas.runs.probing import probe
 from atlas.runs.site import Site
+from atlas.sources import find_image as find_template
 from atlas.state import Observed
-from atlas.templates import Order, standing
+from atlas.templates import Order, Source, place, standing
 
 _MARKER = "atlas-marker:"
 _TRIES = 5
@@ -58,6 +63,47 @@ def _ours(site: Site, record: TemplateRecord, observed: Observed) -> bool:
         return False
     stamped = standing(observed, site.store.installation(), record.image)
     return stamped and f"{_MARKER}{record.marker}" in observed.description
+
+
+def overview(site: Site) -> list[tuple[str, Observed | None, Mapping[str, Any] | None]]:
+    """List the catalogue's images, and others of ours, each with its template on the cluster and what was proved."""
+    state, records, known = site.cluster.look(), site.store.templates(site.profile.name), catalogue.images()
+    found = [(image.name, find_template(state, image, site.profile.images)) for image in known.values()]
+    ours = [(r.image, state.guests.get(r.vmid)) for r in records if r.image not in known]
+    found += [(image, template) for image, template in ours if template is not None and template.template]
+    return [(image, template, proofs.known(records, template) if template else None) for image, template in found]
+
+
+def new_order(site: Site, image: str, source: Source, node: str | None, storage: str | None, vmid: int | None) -> Order:
+    """Choose what the person left open of a template that is to be made; only looks.
+
+    Args:
+        site: The adapters.
+        image: The image's name.
+        source: Where the cloud image comes from.
+        node: The node that makes it.
+        storage: Where its disk goes.
+        vmid: Its VMID.
+
+    Raises:
+        UsageError: Another template stands for the image already, or there is no room for one.
+    """
+    state, known = site.cluster.look(), catalogue.find_image(image)
+    other = find_template(state, known, site.profile.images) if known else None
+    other = other or next((t for t in state.templates() if t.name == image), None)
+    if other is not None:
+        raise UsageError(
+            f"the template {other.name} ({other.vmid}) on {other.node} stands for {image} already, and ATLAS did not "
+            "make it",
+            "specs can use it as it is; to have one of ATLAS's, give another name, or rename that one",
+        )
+    leased = {x.vmid for x in site.store.leases(site.profile.name)}
+    free = site.cluster.vmid_free
+    number, where, disks, library = place(
+        state, site.profile, node=node, storage=storage, vmid=vmid, leased=leased, free=free
+    )
+    network = layered(site.profile).networks[0]
+    return Order(image, source, number, where, disks, library, network.bridge, network.vlan)
 
 
 def make(site: Site, templates: Templates, image: str, order: Order | None, emit: Emitter, by: str) -> Standing:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from atlas.configs.catalogue import find_image
 from atlas.errors import ApiRefused, AtlasError
 from atlas.events import Emitter, EventType
 from atlas.plan import Plan
-from atlas.ports.guests import CheckResult, Target
+from atlas.ports.guests import CheckResult
 from atlas.ports.templates import TemplateRecord, Templates
 from atlas.runs.applying import apply
 from atlas.runs.planning import plan as make_plan
@@ -23,7 +23,7 @@ from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target
 from atlas.runs.verifying import finish
 from atlas.sources import template_disk
-from atlas.spec import Check, Stack
+from atlas.spec import Stack
 from atlas.templates import probe_name
 from atlas.units import format_size
 
@@ -31,24 +31,7 @@ USER = "probe"
 BOOT_SECONDS = 600.0
 """Seconds until a probe must have answered: an emulated guest on a busy machine needs minutes."""
 AGENT_SECONDS = 60.0
-"""Seconds that the agent may take where ssh answers already."""
-
-
-@dataclass(slots=True)
-class _Unconfigured:
-    """A probe is not configured: the base role would install the agent that is to be proved."""
-
-    how: str = "none"
-
-    def wait(self, target: Target, known_hosts: Path, seconds: float) -> None:
-        """Never called."""
-
-    def check(self, target: Target, known_hosts: Path, check: Check) -> CheckResult:
-        """Never called."""
-        raise NotImplementedError
-
-    def forget(self, target: Target, known_hosts: Path) -> None:
-        """Never called."""
+"""Seconds that the agent may take where ssh was waited for already."""
 
 
 def probe(site: Site, templates: Templates, record: TemplateRecord, emit: Emitter, by: str) -> dict[str, Any]:
@@ -67,7 +50,7 @@ def probe(site: Site, templates: Templates, record: TemplateRecord, emit: Emitte
     Raises:
         AtlasError: The probe could not be made or deleted.
     """
-    bare, name = replace(site, reach=_Unconfigured()), probe_name(record.image)
+    bare, name = _unreached(site), probe_name(record.image)
     _remove(bare, name, emit, by)  # what a killed call left
     try:
         plan = make_plan(bare, _stack(site, record, name), emit, "api")
@@ -82,6 +65,13 @@ def probe(site: Site, templates: Templates, record: TemplateRecord, emit: Emitte
         "evidence": [result.evidence for result in found],
         "ts": time.time(),
     }
+
+
+def _unreached(site: Site) -> Site:
+    """Return the site without a way to its guests: the base role would install the agent that is to be proved."""
+    reach = copy(site.reach)
+    reach.how = "none"
+    return replace(site, reach=reach)
 
 
 def _stack(site: Site, record: TemplateRecord, name: str) -> Stack:
@@ -126,12 +116,11 @@ def _looks(site: Site, templates: Templates, plan: Plan, emit: Emitter) -> Itera
             site.reach.forget(found, known_hosts(work))
             site.reach.wait(found, known_hosts(work), BOOT_SECONDS)
             # cloud-init has made the user and its key, or nobody would be let in.
-            said = f"ssh lets {USER} in at {found.address}"
-            result, patience = CheckResult("ssh", ok=True, evidence=said), AGENT_SECONDS
+            result = CheckResult("ssh", ok=True, evidence=f"ssh lets {USER} in at {found.address}")
         except AtlasError as problem:
             result = CheckResult("ssh", ok=False, evidence=problem.message)
-            patience = AGENT_SECONDS
         yield _told(result, instance.key, emit)
+        patience = AGENT_SECONDS
     yield _told(_agent(templates, lease.vmid, instance.key, patience), instance.key, emit)
 
 

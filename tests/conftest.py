@@ -99,7 +99,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Hand out groups of tests; xdist's own groups by mark are lost with pytest 9.2 (its `_nodeid` is gone)."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]  # its base has no types
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid)
 

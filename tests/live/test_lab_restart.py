@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ class Restarted:
 
     client: Client
     upids: dict[str, str]
+    killed: bool
     go_on: Callable[[], None]
 
 
@@ -151,7 +153,7 @@ def _begin(client: Client, folder: Path) -> dict[str, str]:
         stall = {"name": "stall", "effect": "task-stall", "match": match, "options": {"step": work.step}}
         ask(folder, "POST", "faults", data={**stall, "name": name.replace(" ", "-")})
         upids[name] = getattr(client, method)(*path.split("/"), **work.params)
-        until(lambda work=work: work.moment(client), f"the moment of {name}")  # type: ignore[misc]
+        until(partial(work.moment, client), f"the moment of {name}")
     return upids
 
 
@@ -162,7 +164,10 @@ def _restart(client: Client, folder: Path, *, kill: bool) -> None:
         client.put("cluster", "options", keyboard="de")
 
 
-@pytest.fixture(scope="module", params=["reload", "workers killed", "lab killed"])
+KILLED = ["workers killed", "lab killed"]
+
+
+@pytest.fixture(scope="module", params=["reload", *KILLED])
 def restarted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
     folder = tmp_path_factory.mktemp("lab")
     try:
@@ -177,7 +182,7 @@ def restarted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             _restart(client, folder, kill=request.param == "workers killed")
         if request.param == "workers killed":
             _clear(folder)  # the faults go on, and would strike the next calls
-        yield Restarted(client, upids, lambda: _clear(folder))
+        yield Restarted(client, upids, request.param != "reload", lambda: _clear(folder))
     finally:
         control.stop(folder)
 
@@ -187,10 +192,10 @@ def _clear(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_what_was_there_is_there(restarted: Restarted, name: str, request: pytest.FixtureRequest) -> None:
+def test_what_was_there_is_there(restarted: Restarted, name: str) -> None:
     work, client, upid = WORKS[name], restarted.client, restarted.upids[name]
     at = client.get("nodes", "pve1", "tasks", upid, "status")
-    if "reload" in request.node.name:
+    if not restarted.killed:
         restarted.go_on()
         tasks.wait(client, upid, Emitter())
         assert work.end(client)
@@ -200,11 +205,8 @@ def test_what_was_there_is_there(restarted: Restarted, name: str, request: pytes
     assert not work.end(client)
 
 
-def test_a_lock_that_is_left_is_in_the_way_of_all_but_root(
-    restarted: Restarted, request: pytest.FixtureRequest
-) -> None:
-    if "reload" in request.node.name:
-        pytest.skip("no lock is left")
+@pytest.mark.parametrize("restarted", KILLED, indirect=True)  # a reload leaves no lock
+def test_a_lock_that_is_left_is_in_the_way_of_all_but_root(restarted: Restarted) -> None:
     client = restarted.client
     for vmid, lock in ((601, "clone"), (603, "migrate"), (605, "destroyed"), (606, "backup")):
         with pytest.raises(ApiRefused, match=rf"VM is locked \({lock}\)"):

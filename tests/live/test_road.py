@@ -14,7 +14,6 @@ import pytest
 from fakes.program import Api, Done, Program
 
 pytestmark = pytest.mark.slow
-BOTH = ["api", pytest.param("terraform", marks=pytest.mark.provider)]
 SEEDS = range(int(os.environ.get("ATLAS_ROAD_SEEDS", "2")))
 
 FIRST: dict[str, Any] = {
@@ -26,13 +25,6 @@ FIRST: dict[str, Any] = {
         {"name": "ct", "kind": "container", "networks": [{"bridge": "vmbr0", "address": "auto"}]},
     ],
 }
-
-
-@pytest.fixture(params=BOTH)
-def engine(request: pytest.FixtureRequest) -> str:
-    if request.param == "terraform":
-        request.getfixturevalue("provider")
-    return str(request.param)
 
 
 @pytest.fixture

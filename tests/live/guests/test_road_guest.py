@@ -17,7 +17,6 @@ from atlas.configs.catalogue import proofs, role_hash
 from atlas.events import Emitter
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
-BOTH = ["api", pytest.param("terraform", marks=pytest.mark.provider)]
 
 SPEC = {
     "metadata": {"name": "real"},
@@ -40,13 +39,6 @@ SPEC = {
         }
     ],
 }
-
-
-@pytest.fixture(params=BOTH)
-def engine(request: pytest.FixtureRequest) -> str:
-    if request.param == "terraform":
-        request.getfixturevalue("provider")
-    return str(request.param)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
-from atlas.lab.call import PVEError
+from atlas.lab.call import Call, PVEError
 from atlas.lab.entities import Entry, Guest
 from atlas.lab.guests import refuse, taken
 from atlas.lab.records import plain
@@ -47,10 +47,6 @@ def add_ha(lab: Lab, sid: str, *, started: bool) -> None:
     lab.section("ha/resources")[sid] = Entry({"sid": sid, "state": "started" if started else "stopped"})
 
 
-DESTROYED = {"lock": "destroyed"}
-"""The config of a guest whose volumes are gone: its number is not free before its other entries are gone, too."""
-
-
 async def destroy_volumes(lab: Lab, guest: Guest, task: Task, volids: list[str], *, unreferenced: bool) -> None:
     """Free a guest's volumes; what cannot be freed only warns.
 
@@ -69,6 +65,27 @@ async def destroy_volumes(lab: Lab, guest: Guest, task: Task, volids: list[str],
             task.warn(f"Could not remove disk '{volid}', check manually: {error.message}")
 
 
+async def destroy_guest(call: Call, guest: Guest, task: Task, volids: list[str], *, managed: bool) -> None:
+    """Free a guest's volumes and remove what bears its number.
+
+    Args:
+        call: the call, which says what else goes.
+        guest: the guest, under its lock.
+        task: its task.
+        volids: the volumes that its config names.
+        managed: whether HA manages it.
+    """
+    await task.spend(0.5)
+    unreferenced = bool(call.params.get("destroy-unreferenced-disks"))
+    await destroy_volumes(call.lab, guest, task, volids, unreferenced=unreferenced)
+    # The volumes are gone; the number is not free before the guest's other entries are gone, too.
+    guest.config, guest.pending, guest.snapshots = {"lock": "destroyed"}, {}, {}
+    await task.spend(0.1)
+    if call.params.get("purge"):
+        _purge(call.lab, guest, task, managed=managed)
+    _forget(call.lab, guest)
+
+
 def copy_firewall(lab: Lab, source: int, target: int) -> None:
     """Give a clone the firewall configuration of its source."""
     entry = lab.section("firewall").get(f"vm/{source}")
@@ -76,7 +93,7 @@ def copy_firewall(lab: Lab, source: int, target: int) -> None:
         lab.section("firewall")[f"vm/{target}"] = Entry(plain(entry.data))
 
 
-def forget_guest(lab: Lab, guest: Guest) -> None:
+def _forget(lab: Lab, guest: Guest) -> None:
     """Remove what bears a guest's number: its firewall, ACL and pool entries, in the end its config."""
     vmid = str(guest.vmid)
     for pool in lab.pools.values():
@@ -99,7 +116,7 @@ def _leave_backup_jobs(lab: Lab, vmid: str) -> None:
                 del jobs[key]
 
 
-def purge(lab: Lab, guest: Guest, task: Task, *, managed: bool) -> None:
+def _purge(lab: Lab, guest: Guest, task: Task, *, managed: bool) -> None:
     """Remove a guest from backup jobs, replication and HA."""
     word, kind = ("VM", "vm") if guest.kind == "qemu" else ("CT", "ct")
     task.log(f"purging {word} {guest.vmid} from related configurations..")

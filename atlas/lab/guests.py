@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from atlas.lab import guest_config
@@ -83,6 +83,34 @@ def taken(lab: Lab, vmid: int) -> str | None:
 def digest(guest: Guest) -> str:
     """Give the digest of a guest's config file."""
     return guest_config.digest(guest.config, guest.pending, guest.snapshots)
+
+
+def read_config(call: Call) -> tuple[Guest, dict[str, Any]]:
+    """Return a guest and its config as a call asks for it: with what is pending, as it is now, or as a snapshot has it.
+
+    Raises:
+        PVEError: both are asked for, or there is no such guest or snapshot.
+    """
+    snapshot, now = call.params.get("snapshot"), call.params.get("current")
+    if snapshot and now:
+        text = "cannot use 'snapshot' parameter with 'current'"
+        raise fault(snapshot=text, current=text)
+    guest = this_guest(call)
+    if snapshot:
+        return guest, dict(snapshot_of(guest, snapshot))
+    return guest, dict(guest.config) if now else guest_config.merged(guest.config, guest.pending)
+
+
+def snapshot_of(guest: Guest, name: str) -> dict[str, Any]:
+    """Return what a snapshot holds.
+
+    Raises:
+        PVEError: there is none of that name.
+    """
+    if name not in guest.snapshots:
+        raise refuse(f"snapshot '{name}' does not exist")
+    section: dict[str, Any] = guest.snapshots[name]
+    return section
 
 
 def check_lock(guest: Guest, allow: str | None = None) -> None:

@@ -32,6 +32,7 @@ MODULES = (
     "lxc_clone",
     "lxc_config",
     "lxc_create",
+    "lxc_destroy",
     "lxc_disks",
     "lxc_migrate",
     "lxc_power",

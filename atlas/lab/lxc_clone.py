@@ -13,7 +13,7 @@ from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, print_mount, split
 from atlas.lab.guest_lifecycle import copy_firewall, join_pool, new_guest
 from atlas.lab.guest_tags import mac_prefix
-from atlas.lab.guests import check_lock, check_node, check_pool, failure, load, refuse
+from atlas.lab.guests import check_lock, check_node, check_pool, failure, load, refuse, snapshot_of
 from atlas.lab.lxc_options import kept
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_bridge
@@ -61,9 +61,7 @@ def _prepare(call: Call, source: Guest, *, full: bool) -> tuple[dict[str, Any], 
     snapshot, target = call.params.get("snapname"), _check(call)[0]
     if call.params.get("storage") is not None and not full:
         raise refuse("parameter 'storage' not allowed for linked clones")
-    if snapshot and snapshot not in source.snapshots:
-        raise refuse(f"snapshot '{snapshot}' does not exist")
-    section = source.snapshots[snapshot] if snapshot else source.config
+    section = snapshot_of(source, snapshot) if snapshot else source.config
     running = source.status == "running"
     config: dict[str, Any] = {}
     found: dict[str, dict[str, str]] = {}

@@ -10,7 +10,18 @@ from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import add_delete, clean_pending, drop_delete, split_list, truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts, parse_mount
-from atlas.lab.guests import assert_unmodified, check_lock, check_protection, digest, fault, flock, refuse, this_guest
+from atlas.lab.guests import (
+    assert_unmodified,
+    check_lock,
+    check_protection,
+    digest,
+    fault,
+    flock,
+    read_config,
+    refuse,
+    snapshot_of,
+    this_guest,
+)
 from atlas.lab.lxc_bridges import check_bridges
 from atlas.lab.lxc_options import Checker, check_content, kept
 from atlas.lab.qemu_status import ha_status
@@ -81,16 +92,7 @@ def current(call: Call) -> object:
 @api("GET", f"{CT}/config")
 def config(call: Call) -> object:
     """Give a container's config with what is pending, as it is now, or as a snapshot has it."""
-    snapshot, now = call.params.get("snapshot"), call.params.get("current")
-    if snapshot and now:
-        text = "cannot use 'snapshot' parameter with 'current'"
-        raise fault(snapshot=text, current=text)
-    guest = this_guest(call)
-    if snapshot:
-        if snapshot not in guest.snapshots:
-            raise refuse(f"snapshot '{snapshot}' does not exist")
-        return {**guest.snapshots[snapshot], "digest": digest(guest)}
-    shown = dict(guest.config) if now else guest_config.merged(guest.config, guest.pending)
+    guest, shown = read_config(call)
     return {**{key: value for key, value in shown.items() if value != ""}, "digest": digest(guest)}
 
 
@@ -107,9 +109,7 @@ def feature(call: Call) -> object:
     guest = this_guest(call)
     section, snapshot = guest.config, call.params.get("snapname")
     if snapshot:
-        if snapshot not in guest.snapshots:
-            raise refuse(f"snapshot '{snapshot}' does not exist")
-        section = guest.snapshots[snapshot]
+        section = snapshot_of(guest, snapshot)
     name = str(call.params["feature"])
     volids = [m["volume"] for _, m in mounts(section) if mount_type(m.get("volume", "")) == "volume"]
     able = all(volume_ids.able(call.lab, name, v, snapshot=bool(snapshot), container=True) for v in volids)

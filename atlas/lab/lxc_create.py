@@ -7,30 +7,15 @@ from typing import Any
 
 from atlas.lab import lxc_volumes, volume_ids
 from atlas.lab.call import Call, Forbidden, api
-from atlas.lab.entities import Guest
-from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, mounts
-from atlas.lab.guest_lifecycle import DESTROYED, add_ha, destroy_volumes, forget_guest, join_pool, new_guest, purge
-from atlas.lab.guests import (
-    check_lock,
-    check_pool,
-    check_protection,
-    failure,
-    flock,
-    load,
-    may_vm,
-    need_vm,
-    refuse,
-    taken,
-)
+from atlas.lab.guest_lifecycle import add_ha, join_pool, new_guest
+from atlas.lab.guests import check_pool, failure, flock, may_vm, need_vm, refuse, taken
 from atlas.lab.lxc_options import Checker, check_storage, kept, os_type
 from atlas.lab.lxc_power import start_container
-from atlas.lab.qemu_machine import rest
 from atlas.lab.qemu_options import check_ssh_keys
 from atlas.lab.restore import restore_container
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
-from atlas.lab.world import Lab
 
 _NOT_OPTIONS = {
     *("node", "vmid", "ignore-unpack-errors", "restore", "unique", "start", "ha-managed", "force", "password"),
@@ -125,52 +110,3 @@ def create(call: Call) -> object:
 def _defaults(vmid: int, archive: str) -> dict[str, Any]:
     """Give what a new container has where the call says nothing."""
     return {"arch": "amd64", "ostype": os_type(archive), "hostname": f"CT{vmid}", "memory": 512, "swap": 512}
-
-
-def _check_destroy(call: Call, guest: Guest) -> bool:
-    """Refuse to destroy a container that is protected, locked or managed; tell whether HA manages it."""
-    check_protection(guest, f"can't remove CT {guest.vmid}")
-    check_lock(guest)
-    managed = f"ct:{guest.vmid}" in call.lab.section("ha/resources")
-    if managed and not call.params.get("purge"):
-        raise refuse(f"unable to remove CT {guest.vmid} - used in HA resources and purge parameter not set.")
-    if guest.status == "running" and not call.params.get("force"):
-        raise refuse(f"unable to destroy CT {guest.vmid} - container is running")
-    return managed
-
-
-@api("DELETE", "/nodes/{node}/lxc/{vmid}")
-def destroy(call: Call) -> object:
-    """Destroy a container with its volumes."""
-    params, lab = call.params, call.lab
-    node, vmid = str(params["node"]), int(params["vmid"])
-    _check_destroy(call, load(lab, node, vmid, "lxc"))
-
-    async def work(task: Task) -> None:
-        async with flock(lab, vmid, "lxc"):
-            guest = load(lab, node, vmid, "lxc")
-            managed = _check_destroy(call, guest)
-            if guest.status == "running":
-                task.log(f"forced to stop CT {vmid} before destroying!")
-                rest(guest)
-            _check_bases(lab, guest)
-            await task.spend(0.5)
-            sections = (guest.config, guest.pending)
-            volids = [v for section in sections for v in lxc_volumes.owned_volumes(lab, vmid, section)]
-            await destroy_volumes(lab, guest, task, volids, unreferenced=bool(params.get("destroy-unreferenced-disks")))
-            guest.config, guest.pending, guest.snapshots = dict(DESTROYED), {}, {}
-            await task.spend(0.1)
-            if params.get("purge"):
-                purge(lab, guest, task, managed=managed)
-            forget_guest(lab, guest)
-
-    return call.task("vzdestroy", vmid, work)
-
-
-def _check_bases(lab: Lab, guest: Guest) -> None:
-    """Refuse to destroy a template whose volumes linked clones still need."""
-    if not truth(guest.config.get("template")):
-        return
-    for volid in lxc_volumes.owned_volumes(lab, guest.vmid, guest.config):
-        if volume_ids.is_used_base(lab, guest.node, volid):
-            raise refuse(f"base volume '{volid.partition(':')[2]}' is still in use by linked clones")

@@ -25,7 +25,18 @@ from atlas.lab.guest_devices import (
 )
 from atlas.lab.guest_lifecycle import copy_firewall, join_pool
 from atlas.lab.guest_tags import mac_prefix
-from atlas.lab.guests import check_lock, check_node, check_pool, check_running, failure, fault, flock, load, refuse
+from atlas.lab.guests import (
+    check_lock,
+    check_node,
+    check_pool,
+    check_running,
+    failure,
+    fault,
+    flock,
+    load,
+    refuse,
+    snapshot_of,
+)
 from atlas.lab.qemu_drives import release
 from atlas.lab.qemu_options import check_bridges
 from atlas.lab.tasks import Task
@@ -105,13 +116,12 @@ def _plan(call: Call, *, was_running: bool | None = None) -> Plan:
     check_lock(guest)
     if was_running is not None and was_running != running:
         raise refuse("unexpected state change")
-    if snapshot and snapshot not in guest.snapshots:
-        raise refuse(f"snapshot '{snapshot}' does not exist")
+    section = snapshot_of(guest, snapshot) if snapshot else guest.config
     full = bool(params["full"]) if "full" in params else not truth(guest.config.get("template"))
     for name in ("storage", "format"):
         if params.get(name) is not None and not full:
             raise refuse(f"parameter '{name}' not allowed for linked clones")
-    config = dict(guest.snapshots[snapshot] if snapshot else guest.config)
+    config = dict(section)
     shared = _check_access(call, config, storage)
     check_bridges(call, config)
     if target and not shared:

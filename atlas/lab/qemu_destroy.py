@@ -10,7 +10,7 @@ from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import DRIVES, drives, is_cdrom, parse_drive
-from atlas.lab.guest_lifecycle import DESTROYED, destroy_volumes, forget_guest, purge
+from atlas.lab.guest_lifecycle import destroy_guest
 from atlas.lab.guests import check_lock, check_protection, flock, load, refuse, root_only
 from atlas.lab.tasks import Task
 from atlas.lab.world import Lab
@@ -58,14 +58,8 @@ def destroy(call: Call) -> object:
             if not params.get("skiplock"):
                 check_lock(guest, "suspended")
             _check_bases(lab, guest)
-            await task.spend(0.5)
             volids = _own_volumes(lab, guest)
-            await destroy_volumes(lab, guest, task, volids, unreferenced=bool(params.get("destroy-unreferenced-disks")))
-            guest.config, guest.pending, guest.snapshots = dict(DESTROYED), {}, {}
-            await task.spend(0.1)
-            if params.get("purge"):
-                purge(lab, guest, task, managed=managed)
-            forget_guest(lab, guest)
+            await destroy_guest(call, guest, task, volids, managed=managed)
 
     return call.task("qmdestroy", vmid, work)
 

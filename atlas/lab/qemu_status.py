@@ -8,7 +8,7 @@ from atlas.lab import guest_config, volume_ids
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_devices import DRIVES, boot_order, drives, is_cdrom, parse_drive, split
-from atlas.lab.guests import digest, fault, load, refuse, this_guest
+from atlas.lab.guests import digest, load, read_config, snapshot_of, this_guest
 from atlas.lab.qemu_machine import agent_enabled
 from atlas.lab.qemu_options import MACHINE_VERSION, QEMU_VERSION, memory_mib
 from atlas.lab.volumes import parse_size
@@ -134,16 +134,7 @@ def visible(config: dict[str, Any]) -> dict[str, Any]:
 @api("GET", f"{VM}/config")
 def config(call: Call) -> object:
     """Give a VM's config with what is pending, as it is now, or as a snapshot has it."""
-    snapshot, now = call.params.get("snapshot"), call.params.get("current")
-    if snapshot and now:
-        text = "cannot use 'snapshot' parameter with 'current'"
-        raise fault(snapshot=text, current=text)
-    guest = this_guest(call)
-    if snapshot:
-        if snapshot not in guest.snapshots:
-            raise refuse(f"snapshot '{snapshot}' does not exist")
-        return {**visible(guest.snapshots[snapshot]), "digest": digest(guest)}
-    shown = dict(guest.config) if now else guest_config.merged(guest.config, guest.pending)
+    guest, shown = read_config(call)
     return {**visible(shown), "digest": digest(guest)}
 
 
@@ -176,9 +167,7 @@ def feature(call: Call) -> object:
     guest = load(call.lab, str(params["node"]), int(params["vmid"]), "qemu")
     config, snapshot = guest.config, params.get("snapname")
     if snapshot:
-        if snapshot not in guest.snapshots:
-            raise refuse(f"snapshot '{snapshot}' does not exist")
-        config = guest.snapshots[snapshot]
+        config = snapshot_of(guest, snapshot)
     name = str(params["feature"])
     disks = [drive.get("file", "") for _, drive in drives(config) if not is_cdrom(drive)]
     able = all(volume_ids.able(call.lab, name, volid, snapshot=bool(snapshot)) for volid in disks)

@@ -7,7 +7,7 @@ from atlas.lab.call import Call
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cdrom
 from atlas.lab.guests import check_lock, flock, load, need_vm, refuse
-from atlas.lab.qemu_machine import machine, rest
+from atlas.lab.qemu_machine import rest
 from atlas.lab.qemu_options import MACHINE_VERSION, memory_mib
 from atlas.lab.tasks import Task
 from atlas.lab.world import Lab
@@ -29,11 +29,6 @@ async def save_state(lab: Lab, guest: Guest, storage_id: str, name: str) -> Volu
     files = "path" in lab.storage(storage_id).options
     wanted = f"vm-{guest.vmid}-state-{name}" + (".raw" if files else "")
     return await store.allocate(lab, guest.node, storage_id, guest.vmid, size, form="raw", name=wanted)
-
-
-def disk_paths(lab: Lab, guest: Guest) -> list[str]:
-    """List the backend's names of a VM's disks."""
-    return [disk.path for disk in machine(lab, guest).disks if not disk.cdrom]
 
 
 def prepare(call: Call, guest: Guest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas.lab import snapshots
 from atlas.lab.call import Call, Handler, api
-from atlas.lab.guests import check_lock, flock, load, refuse, this_guest
+from atlas.lab.guests import check_lock, flock, load, refuse, snapshot_of, this_guest
 from atlas.lab.qemu_status import visible
 from atlas.lab.tasks import Task
 
@@ -47,9 +47,7 @@ def commands(call: Call) -> object:
 def config(call: Call) -> object:
     """Give the config that a snapshot holds."""
     guest, name = this_guest(call), str(call.params["snapname"])
-    if name not in guest.snapshots:
-        raise refuse(f"snapshot '{name}' does not exist")
-    return visible(guest.snapshots[name])
+    return visible(snapshot_of(guest, name))
 
 
 async def describe(call: Call) -> object:
@@ -60,9 +58,7 @@ async def describe(call: Call) -> object:
     guest = this_guest(call)
     async with flock(call.lab, guest.vmid, guest.kind):
         check_lock(guest)
-        if name not in guest.snapshots:
-            raise refuse(f"snapshot '{name}' does not exist")
-        guest.snapshots[name]["description"] = text
+        snapshot_of(guest, name)["description"] = text
     return None
 
 

@@ -12,7 +12,7 @@ from atlas.lab.call import PVEError
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, mounts
-from atlas.lab.guests import check_lock, digest, failure, flock, load, refuse
+from atlas.lab.guests import check_lock, digest, failure, flock, load, refuse, snapshot_of
 from atlas.lab.qemu_pending import forget_reused
 from atlas.lab.tasks import Task
 from atlas.lab.world import Lab
@@ -130,13 +130,6 @@ async def _save_memory(lab: Lab, guest: Guest, name: str, section: dict[str, Any
     task.log(f"saving VM state and RAM using storage '{storage_id}'")
 
 
-def _needed(guest: Guest, name: str) -> dict[str, Any]:
-    if name not in guest.snapshots:
-        raise refuse(f"snapshot '{name}' does not exist")
-    section: dict[str, Any] = guest.snapshots[name]
-    return section
-
-
 async def drop(lab: Lab, guest: Guest, name: str, task: Task, *, force: bool = False) -> None:
     """Remove a snapshot; those that came after it hang on its own parent from then on.
 
@@ -150,7 +143,7 @@ async def drop(lab: Lab, guest: Guest, name: str, task: Task, *, force: bool = F
     node, vmid, kind = guest.node, guest.vmid, guest.kind
     async with flock(lab, vmid, kind):
         guest = load(lab, node, vmid, kind)
-        section = _needed(guest, name)
+        section = snapshot_of(guest, name)
         check_lock(guest)
         if truth(guest.config.get("template")):
             raise refuse("you can't delete a snapshot if vm is a template")
@@ -219,7 +212,7 @@ async def go_back(lab: Lab, guest: Guest, name: str, task: Task) -> str | None:
         guest = load(lab, node, vmid, kind)
         if truth(guest.config.get("template")):
             raise refuse("you can't rollback if vm is a template")
-        section = _needed(guest, name)
+        section = snapshot_of(guest, name)
         _check_newest(lab, guest, section, name)
         if section.get("snapstate"):
             raise refuse(f"unable to rollback to incomplete snapshot (snapstate = {section['snapstate']})")

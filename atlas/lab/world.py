@@ -122,10 +122,6 @@ class Lab:
         """Return a volume as a node sees it, or None."""
         return self.volumes.get(self.volume_key(volid, node))
 
-    def pool_of(self, kind: str, name: str) -> str | None:
-        """Return the pool that a guest (`vms`) or storage (`storages`) is in."""
-        return self.rights.pools_by_member().get((kind, name))
-
     def local_volumes(self, storage: str, node: str) -> list[Volume]:
         """Return the volumes of a storage that a node sees."""
         return [v for v in self.volumes.values() if v.storage == storage and v.node in (None, node)]

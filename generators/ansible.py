@@ -11,6 +11,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
+from atlas import sshoptions
 from atlas.configs.catalogue import role_files, software
 from atlas.diagnostics import Severity
 from atlas.errors import GenerateError
@@ -101,18 +102,7 @@ def _roles(guests: Iterable[_Guest]) -> list[str]:
 
 def _common(ssh: Ssh, identity: Path, known_hosts: Path) -> dict[str, Any]:
     """Return what holds for every guest."""
-    options = [
-        "BatchMode=yes",
-        "IdentitiesOnly=yes",
-        f"UserKnownHostsFile={_quoted(known_hosts)}",
-        "GlobalKnownHostsFile=/dev/null",
-        "StrictHostKeyChecking=accept-new",
-        "HashKnownHosts=no",
-    ]
-    if ssh.proxy_command:
-        options.append(f"ProxyCommand={ssh.proxy_command}")
-    elif ssh.jump:
-        options.append(f"ProxyJump={ssh.jump}")
+    options = sshoptions.common(ssh, known_hosts)
     return {
         "ansible_connection": "ssh",
         "ansible_port": ssh.port,
@@ -121,12 +111,6 @@ def _common(ssh: Ssh, identity: Path, known_hosts: Path) -> dict[str, Any]:
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_become": True,
     }
-
-
-def _quoted(path: Path) -> str:
-    """Quote a path for ssh, which splits the value of this option at blanks and expands %."""
-    text = str(path).replace("%", "%%")
-    return f'"{text}"' if " " in text else text
 
 
 def _inventory(work: Work, guests: Sequence[_Guest]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from atlas import sshoptions
 from atlas.errors import AnsibleError
 from atlas.ports.guests import CheckResult, Target
 from atlas.reach import checks
@@ -87,22 +88,13 @@ class SshReach:
 
 
 def options(how: Ssh, identity: Path, known_hosts: Path, target: Target) -> list[str]:
-    """Return ssh with all its options for a guest; a new host key is learnt, a changed one refused."""
+    """Return ssh with all its options for a guest."""
     made = [
-        "BatchMode=yes",
-        "IdentitiesOnly=yes",
-        f'UserKnownHostsFile="{known_hosts}"',
-        "GlobalKnownHostsFile=/dev/null",
-        "StrictHostKeyChecking=accept-new",
-        "HashKnownHosts=no",
+        *sshoptions.common(how, known_hosts),
         f"HostKeyAlias={target.alias}",
         "ConnectTimeout=10",
         "ServerAliveInterval=5",
         "LogLevel=ERROR",
     ]
-    if how.proxy_command:
-        made.append(f"ProxyCommand={how.proxy_command}")
-    elif how.jump:
-        made.append(f"ProxyJump={how.jump}")
     words = [word for option in made for word in ("-o", option)]
     return ["ssh", "-F", "none", "-i", str(identity), "-p", str(how.port), *words]

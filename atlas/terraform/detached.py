@@ -1,10 +1,9 @@
-"""A Terraform that outlives ATLAS: started in a session of its own, found again, tailed, interrupted."""
+"""A Terraform that outlives ATLAS: started in a session of its own, found again, tailed, waited for."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,20 +74,10 @@ class Detached:
             time.sleep(_POLL)
         return fate
 
-    def interrupt(self) -> None:
-        """Ask it to stop as Ctrl-C does: what is in flight is finished or marked, the state is kept."""
-        if self.fate() == "running":
-            self._signal(signal.SIGINT)
-
     def errors(self) -> str:
         """Return what it wrote to stderr."""
         path = self.folder / "stderr"
         return path.read_text(errors="replace").strip() if path.exists() else ""
-
-    def _signal(self, number: int) -> None:
-        pid, _ = self._identity()
-        if pid:
-            os.killpg(pid, number)
 
     def _identity(self) -> tuple[int, int]:
         stat = self.folder / "stat"

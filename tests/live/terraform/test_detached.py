@@ -109,7 +109,7 @@ def test_it_goes_on_when_its_parent_is_killed_and_is_found_again(
 def test_an_interrupt_ends_it_in_order(apply: Callable[[float], Detached], work: Path) -> None:
     process = apply(30)
     until(process, "apply_complete")
-    process.interrupt()
+    os.killpg(group(process), signal.SIGINT)
     assert process.wait() == 1
     assert not (work / ".terraform.tfstate.lock.info").exists()
     state = json.loads((work / "terraform.tfstate").read_text())
@@ -124,7 +124,6 @@ def test_a_killed_group_leaves_no_exit_code_and_is_told_from_an_end(
     os.killpg(group(process), signal.SIGKILL)
     assert process.wait() == "gone"
     assert (work / ".terraform.tfstate.lock.info").exists()
-    process.interrupt()  # nobody is there, and nobody else is hit
 
 
 def test_without_its_launcher_it_runs_on_and_its_end_is_unknown(apply: Callable[[float], Detached]) -> None:
@@ -163,7 +162,7 @@ def test_the_embedded_program_is_as_good(tmp_path: Path) -> None:
     process = detached.start(tmp_path / "run", command, tmp_path / "work", program.environment())
     until(process, "apply_complete")
     begun = time.monotonic()
-    process.interrupt()
+    os.killpg(group(process), signal.SIGINT)
     assert process.wait() == 1
     assert time.monotonic() - begun < 20
     assert not (tmp_path / "work" / ".terraform.tfstate.lock.info").exists()

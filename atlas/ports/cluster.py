@@ -47,12 +47,13 @@ class Cluster(Protocol):
 
     name: str
 
-    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False) -> State:
+    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False, offers: bool = True) -> State:
         """Return the state; the guests with these VMIDs, and all templates, are read in full.
 
         Args:
             vmids: The guests.
             neighbours: Whether the configuration of all others is read too, which tells their addresses.
+            offers: Whether the nodes' bridges and the storages' archives are read too, which only planning needs.
         """
 
     def guest(self, vmid: int) -> Observed | None:
@@ -85,6 +86,9 @@ class Journal(Protocol):
     def settle(self, entry: int, **outcome: Any) -> None:
         """Store what came of an intent (the UPID, the end of a task)."""
 
+    def note(self, guest: str, step: str, **intent: Any) -> None:
+        """Store that a step is done, in one go: for what needs no call, or has had it."""
+
     def entries(self, guest: str | None = None) -> Sequence[Entry]:
         """Return the entries of this run in their order."""
 
@@ -92,7 +96,7 @@ class Journal(Protocol):
         """Store attributes that ATLAS has now set (merged into those of the guest), and those it has removed."""
 
     def made(self, guest: str, *, uuid: str, node: str) -> None:
-        """Record in the guest's lease that it was made by us, with its identity."""
+        """Record in the guest's lease that it was made by us, with its identity; and as a step `made` that is done."""
 
     def gone(self, guest: str) -> None:
         """Release the guest's lease and forget what was applied: the guest is deleted."""

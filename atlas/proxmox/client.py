@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -26,8 +28,21 @@ _TRUST = (
 )
 
 
+@dataclass(slots=True)
+class _Line:
+    """One session with its one connection; `used` is when a call last ended on it."""
+
+    session: Any
+    base: str
+    root: ProxmoxResource
+    used: float
+
+
 class Client:
-    """A Proxmox VE API with one token; may be called from several threads, each has its own session.
+    """A Proxmox VE API with one token; may be called from several threads at once.
+
+    A call takes a connection that no other call uses, and makes one where there is none: few are ever made, since a
+    TLS handshake takes longer than most calls.
 
     Args:
         endpoint: `https://host:port`.
@@ -47,7 +62,7 @@ class Client:
         if ca_file is not None and not ca_file.is_file():
             raise SettingsError(f"there is no CA file {ca_file}", "see `ca_file` in the cluster's profile")
         self._ca_file, self._fingerprint = ca_file, fingerprint
-        self._local = threading.local()
+        self._idle: deque[_Line] = deque()
 
     def get(self, *path: object, **params: Any) -> Any:
         """Read; repeated when there is no answer."""
@@ -74,11 +89,9 @@ class Client:
 
     def _ask(self, method: str, path: tuple[object, ...], params: dict[str, Any]) -> Any:
         words = _words(method, path)
-        resource = self._resource()
-        for part in path:
-            resource = resource(quote(str(part), safe=""))
-        call: Callable[..., Any] = getattr(resource, method)
-        return self._guarded(words, lambda: call(**params))
+        with self._line() as line:
+            call: Callable[..., Any] = getattr(line.root(_quoted(path)), method)
+            return self._guarded(words, lambda: call(**params))
 
     def upload(self, *path: object, file: Path, name: str, **fields: Any) -> Any:
         """Send a file with other fields, a piece at a time; sent once.
@@ -94,24 +107,23 @@ class Client:
         from atlas.proxmox.multipart import Multipart
 
         words = _words("post", path)
-        self._resource()
-        local = self._local
-        url = "/".join([local.base, *(quote(str(part), safe="") for part in path)])
 
-        def send() -> Any:
+        def send(line: _Line) -> Any:
+            url = f"{line.base}/{_quoted(path)}"
             with file.open("rb") as content:
                 body = Multipart(content, name, {key: str(value) for key, value in fields.items()})
                 # Not by proxmoxer's own session, which would read all of the file first.
-                how: dict[str, Any] = {"timeout": UPLOAD_SECONDS, "verify": local.session.auth.verify_ssl}
+                how: dict[str, Any] = {"timeout": UPLOAD_SECONDS, "verify": line.session.auth.verify_ssl}
                 answer = Session.request(
-                    local.session, "POST", url, data=body, headers={"Content-Type": body.type}, **how
+                    line.session, "POST", url, data=body, headers={"Content-Type": body.type}, **how
                 )
             if answer.status_code >= 400:
                 errors = answer.json().get("errors") if answer.content else None
                 raise translate(words, answer.status_code, str(answer.reason), errors, self.endpoint)
             return answer.json()["data"]
 
-        return self._guarded(words, send)
+        with self._line() as line:
+            return self._guarded(words, lambda: send(line))
 
     def _guarded(self, words: str, call: Callable[[], Any]) -> Any:
         import requests
@@ -141,18 +153,22 @@ class Client:
                 reason="not an API answer",
             ) from problem
 
-    def _resource(self) -> ProxmoxResource:
-        """Return this thread's root resource; a connection that the server may have closed by now is not used again."""
-        local = self._local
-        now = time.monotonic()
-        if getattr(local, "root", None) is None:
-            local.session, local.root = self._connect()
-        elif now - local.used > IDLE_SECONDS:
-            local.session.close()
-        local.used = now
-        return local.root
+    @contextmanager
+    def _line(self) -> Iterator[_Line]:
+        """Lend a connection to one call; one that the server may have closed by now is opened anew."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = self._connect()
+        if time.monotonic() - line.used > IDLE_SECONDS:
+            line.session.close()
+        try:
+            yield line
+        finally:
+            line.used = time.monotonic()
+            self._idle.append(line)
 
-    def _connect(self) -> tuple[Any, ProxmoxResource]:
+    def _connect(self) -> _Line:
         from proxmoxer import ProxmoxResource
         from proxmoxer.backends.https import Backend
         from requests.adapters import HTTPAdapter
@@ -180,9 +196,13 @@ class Client:
                 super().init_poolmanager(*args, **kwargs)
 
         session.mount("https://", Pinned())
-        self._local.base = backend.get_base_url()
-        root = ProxmoxResource(base_url=self._local.base, session=session, serializer=backend.get_serializer())
-        return session, root
+        base = backend.get_base_url()
+        root = ProxmoxResource(base_url=base, session=session, serializer=backend.get_serializer())
+        return _Line(session, base, root, time.monotonic())
+
+
+def _quoted(path: tuple[object, ...]) -> str:
+    return "/".join(quote(str(part), safe="") for part in path)
 
 
 def _words(method: str, path: tuple[object, ...]) -> str:

@@ -163,8 +163,7 @@ class _Shift:
             self._delete(hands, change)
         else:
             self._build(hands, change)
-        entry = self.journal.intend(change.key, "finished")
-        self.journal.settle(entry, done=True)
+        self.journal.note(change.key, "finished")
         if change.action is Action.DELETE:
             hands.stage(Stage.DONE)
 
@@ -208,8 +207,7 @@ class _Shift:
             return
         hands.stage(Stage.REPLACING)
         removing.remove(hands, self.cluster, lease, self.work.installation)
-        entry = self.journal.intend(hands.key, "cleared")
-        self.journal.settle(entry, done=True)
+        self.journal.note(hands.key, "cleared")
 
     def _claim(self, hands: Hands, lease: Lease) -> None:
         """Make sure that the guest is ours; one of ours that no run recorded is recorded now."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from atlas.errors import ApiRefused
 from atlas.plan import Value
@@ -15,9 +16,6 @@ from atlas.state import Archive, Attributes, Kind, Node, Observed, State, Storag
 
 READERS = 8
 MIB = 1024 * 1024
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class PveCluster:
@@ -32,25 +30,27 @@ class PveCluster:
         self.name = name
         self.client = client
 
-    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False) -> State:
+    def look(self, vmids: Iterable[int] = (), *, neighbours: bool = False, offers: bool = True) -> State:
         """Return the state; the guests with these VMIDs, and all templates, are read in full.
 
         Args:
             vmids: The guests.
             neighbours: Whether the configuration of all others is read too, which tells their addresses; a call each.
+            offers: Whether the nodes' bridges and the storages' archives are read too, which only planning needs.
         """
         wanted = set(vmids)
-        version, status, resources = _parallel(
-            lambda path: self.client.get(*path), [("version",), ("cluster", "status"), ("cluster", "resources")]
-        )
-        rows = [r for r in resources if r.get("type") in ("qemu", "lxc")]
-        full = [r for r in rows if int(r["vmid"]) in wanted or words.flag(r.get("template", 0))]
-        read = _parallel(lambda row: self.guest(int(row["vmid"]), row, snapshots=True), full)
-        others = _parallel(self._neighbour if neighbours else _brief, [r for r in rows if r not in full])
+        with ThreadPoolExecutor(READERS) as pool:
+            first = [("version",), ("cluster", "status"), ("cluster", "resources")]
+            version, status, resources = pool.map(lambda path: self.client.get(*path), first)
+            rows = [r for r in resources if r.get("type") in ("qemu", "lxc")]
+            full = [r for r in rows if int(r["vmid"]) in wanted or words.flag(r.get("template", 0))]
+            rest = [r for r in rows if r not in full]
+            storages = tuple(_storage(r) for r in resources if r.get("type") == "storage")
+            read = pool.map(lambda row: self.guest(int(row["vmid"]), row, snapshots=True), full)
+            others = pool.map(self._neighbour, rest) if neighbours else map(_brief, rest)
+            nodes = pool.map(partial(self._node, bridged=offers), [r for r in resources if r.get("type") == "node"])
+            archives = pool.map(self._archives, _libraries(storages) if offers else ())
         guests = {g.vmid: g for g in [*others, *read] if g is not None}
-        storages = tuple(_storage(r) for r in resources if r.get("type") == "storage")
-        nodes = _parallel(self._node, [r for r in resources if r.get("type") == "node"])
-        archives = _parallel(self._archives, _libraries(storages))
         return State(
             identity=_identity(status),
             version=str(version.get("version", "")),
@@ -109,9 +109,10 @@ class PveCluster:
         at = place(node, kind, vmid)
         try:
             config = self.client.get(*at, "config", current=1)
-            pending = self.client.get(*at, "pending")
-            status = self.client.get(*at, "status", "current")
             template = words.flag(config.get("template", 0))
+            # A template never runs, so nothing of it waits for a reboot.
+            pending = [] if template else self.client.get(*at, "pending")
+            status = {} if template else self.client.get(*at, "status", "current")
             # A guest with snapshots has a `parent`, the one that it goes on from; most need no further look.
             taken = self.client.get(*at, "snapshot") if snapshots and "parent" in config else ()
         except ApiRefused as refused:
@@ -146,10 +147,10 @@ class PveCluster:
             return brief  # it left, or the token may not read it
         return replace(brief, config=config, attributes=words.attributes(config, brief.kind))
 
-    def _node(self, row: Mapping[str, Any]) -> Node:
+    def _node(self, row: Mapping[str, Any], *, bridged: bool) -> Node:
         name, online = str(row["node"]), row.get("status") == "online"
         bridges: frozenset[str] | None = None
-        if online:
+        if online and bridged:
             try:
                 bridges = frozenset(
                     str(n["iface"]) for n in self.client.get("nodes", name, "network", type="any_bridge")
@@ -176,13 +177,6 @@ class PveCluster:
 def place(node: str, kind: Kind, vmid: int) -> tuple[object, ...]:
     """Return the path of a guest."""
     return ("nodes", node, "lxc" if kind == "container" else "qemu", vmid)
-
-
-def _parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    if not items:
-        return []
-    with ThreadPoolExecutor(min(READERS, len(items))) as pool:
-        return list(pool.map(work, items))
 
 
 def _kind(row: Mapping[str, Any]) -> Kind:

@@ -111,9 +111,7 @@ def record(hands: Hands, observed: Observed) -> None:
         raise EngineError(
             f"{observed.kind} {observed.vmid} has nothing that identifies it", "has it been tampered with?"
         )
-    entry = hands.journal.intend(hands.key, "made", uuid=observed.uuid, node=observed.node)
     hands.journal.made(hands.key, uuid=observed.uuid, node=observed.node)
-    hands.journal.settle(entry, done=True)
 
 
 def _begin(hands: Hands, order: Order, limits: Limits) -> None:

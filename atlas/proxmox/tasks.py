@@ -11,7 +11,8 @@ from atlas.errors import ApiRefused, TaskFailed, TaskTimeout
 from atlas.events import Emitter, EventType
 from atlas.proxmox.client import Client
 
-FIRST_POLL, LAST_POLL = 0.04, 1.0
+FIRST_POLL, LAST_POLL = 0.03, 1.0
+POLL_SHARE = 0.02  # of the time that has passed: the most that waiting adds to a task
 LOG_SECONDS = 1.5  # how often a running task's log is looked at for its percentage
 PATIENCE = 3600.0
 SKEW = 600  # seconds by which our clock and a node's may differ
@@ -22,7 +23,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s?%")
 def wait(client: Client, upid: str, emit: Emitter, guest: str | None = None, *, patience: float = PATIENCE) -> None:
     """Wait until a task has ended well; `WARNINGS` count as well.
 
-    The pauses grow with the time that has passed, so that waiting adds a few percent at most.
+    The pauses grow with the time that has passed, so that waiting adds two percent at most.
 
     Raises:
         TaskFailed: It ended with an error, or nothing is known of it any more.
@@ -41,7 +42,7 @@ def wait(client: Client, upid: str, emit: Emitter, guest: str | None = None, *, 
             logged = time.monotonic()
             if (percent := _percent(client, upid)) is not None:
                 emit(EventType.TASK, guest, upid=upid, kind=kind, status="running", percent=percent)
-        time.sleep(min(max(FIRST_POLL, passed * 0.03), LAST_POLL))
+        time.sleep(min(max(FIRST_POLL, passed * POLL_SHARE), LAST_POLL))
     emit(EventType.TASK, guest, upid=upid, kind=kind, status=exitstatus, percent=100 if good(exitstatus) else None)
     if not good(exitstatus):
         lines = log(client, upid)[-10:]

@@ -143,7 +143,7 @@ class Configuring:
         """Forget the host key that was learnt, once in a run: the guest has made a new one, as ATLAS has ordered."""
         if not self._journal.entries(key) or not any(e.step == "host-key" for e in self._journal.entries(key)):
             self._site.reach.forget(found, known_hosts(self._work))
-            self._journal.settle(self._journal.intend(key, "host-key"), forgotten=True)
+            self._journal.note(key, "host-key")
 
     def _run(self) -> None:
         for entry in self._journal.entries(_ALL):

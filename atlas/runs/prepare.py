@@ -190,7 +190,7 @@ def work_of(site: Site, plan: Plan) -> Work:
         instances=wanted,
         leases=leases,
         applied=site.store.applied(site.profile.name, plan.stack),
-        state=site.cluster.look(x.vmid for x in plan.leases),
+        state=site.cluster.look((x.vmid for x in plan.leases), offers=False),
         folder=site.folder(plan.stack),
         renames=former,
     )
@@ -199,7 +199,7 @@ def work_of(site: Site, plan: Plan) -> Work:
 def prepare_destroy(site: Site, name: str) -> Work:
     """Return the work of removing a whole stack."""
     leases = site.store.leases(site.profile.name, name)
-    state = site.cluster.look(x.vmid for x in leases)
+    state = site.cluster.look((x.vmid for x in leases), offers=False)
     return Work(
         stack=name,
         installation=site.store.installation(),

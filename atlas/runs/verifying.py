@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from atlas.compare import differences, subjects
+from atlas.compare import Subject, differences, subjects
 from atlas.configs.catalogue import find_software
 from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
@@ -89,16 +89,17 @@ def _well(site: Site) -> tuple[str, str]:
 
 def verify(site: Site, work: Work, emit: Emitter) -> dict[str, list[str]]:
     """Check every guest of a stack and return what is wrong, sentences by guest; empty when all is as wanted."""
+    wanted = {s.key: s for s in subjects(work)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = pool.map(lambda i: list(_guest(site, work, i, emit)), work.instances)
+        results = pool.map(lambda i: list(_guest(site, work, i, wanted[i.key], emit)), work.instances)
         return {i.key: wrong for i, wrong in zip(work.instances, results, strict=True) if wrong}
 
 
-def _guest(site: Site, work: Work, instance: Instance, emit: Emitter) -> Iterator[str]:
+def _guest(site: Site, work: Work, instance: Instance, subject: Subject, emit: Emitter) -> Iterator[str]:
     key = instance.key
     emit(EventType.GUEST_STAGE, key, stage=Stage.CHECKING)
     wrong: list[str] = []
-    for result in (*_values(work, key), *_checks(site, work, instance)):
+    for result in (*_values(subject), *_checks(site, work, instance)):
         emit(EventType.CHECK_DONE, key, check=result.check, ok=result.ok, evidence=result.evidence)
         if not result.ok:
             wrong.append(f"{key}: {result.check}: {result.evidence}")
@@ -106,9 +107,8 @@ def _guest(site: Site, work: Work, instance: Instance, emit: Emitter) -> Iterato
     yield from wrong
 
 
-def _values(work: Work, key: str) -> Iterator[CheckResult]:
+def _values(subject: Subject) -> Iterator[CheckResult]:
     """Yield whether the cluster runs the guest with the wanted values; what waits for a reboot is never verified."""
-    subject = next(s for s in subjects(work) if s.key == key)
     if subject.observed is None:
         yield CheckResult("exists", ok=False, evidence=f"there is no guest {subject.lease.vmid} on the cluster")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atlas.errors import NotFound
@@ -26,9 +26,13 @@ class RunJournal:
 
     def intend(self, guest: str, step: str, **intent: Any) -> int:
         """Store an intent durably; return its id."""
-        row = {"run": self._run.id, "guest": guest, "step": step, "intent": json.dumps(intent), "ts": time.time()}
         with self._database.transaction() as tables:
-            return insert(tables, "journal", row)
+            return insert(tables, "journal", self._row(guest, step, intent))
+
+    def note(self, guest: str, step: str, **intent: Any) -> None:
+        """Store that a step is done."""
+        with self._database.transaction() as tables:
+            self._note(tables, guest, step, intent)
 
     def settle(self, entry: int, **outcome: Any) -> None:
         """Store what came of an intent, merged into what was stored of it before."""
@@ -56,8 +60,9 @@ class RunJournal:
             leases.merge_applied(tables, run.cluster, run.stack, guest, attributes, removed)
 
     def made(self, guest: str, *, uuid: str, node: str) -> None:
-        """Record in the guest's lease that it was made by us, with its identity."""
+        """Record in the guest's lease that it was made by us, with its identity; and as a step `made` that is done."""
         with self._database.transaction() as tables:
+            self._note(tables, guest, "made", {"uuid": uuid, "node": node})
             self._engine_of_stack(tables)
             leases.change(tables, self._run.cluster, self._run.stack, guest, made=True, uuid=uuid, node=node)
 
@@ -71,6 +76,12 @@ class RunJournal:
             leases.forget(tables, cluster, stack, guest)
             if not leases.read(tables, cluster, stack) and not leases.applied(tables, cluster, stack):
                 tables.table("stacks").delete_where("cluster = ? AND stack = ?", [cluster, stack])
+
+    def _row(self, guest: str, step: str, intent: Mapping[str, Any]) -> dict[str, Any]:
+        return {"run": self._run.id, "guest": guest, "step": step, "intent": json.dumps(intent), "ts": time.time()}
+
+    def _note(self, tables: Tables, guest: str, step: str, intent: Mapping[str, Any]) -> None:
+        insert(tables, "journal", {**self._row(guest, step, intent), "outcome": json.dumps({"done": True})})
 
     def _engine_of_stack(self, tables: Tables) -> None:
         # Bound by the first change that was carried out, not by a plan that nobody approved.

@@ -169,7 +169,7 @@ class TerraformEngine:
         """
         deadline = time.monotonic() + self.patience
         while True:
-            now = replace(work, state=self.cluster.look(lease.vmid for lease in work.leases.values()))
+            now = replace(work, state=self.cluster.look((lease.vmid for lease in work.leases.values()), offers=False))
             ours = {lease.vmid: key for key, lease in work.leases.items()}
             locked = [g for v, g in now.state.guests.items() if v in ours and g.lock in ("clone", "create", "disk")]
             if not locked:

@@ -31,6 +31,9 @@ class MemoryJournal:
             before = self._entries[entry]
             self._entries[entry] = replace(before, outcome={**(before.outcome or {}), **outcome})
 
+    def note(self, guest: str, step: str, **intent: Any) -> None:
+        self.settle(self.intend(guest, step, **intent), done=True)
+
     def entries(self, guest: str | None = None) -> Sequence[Entry]:
         return [e for e in self._entries if guest in (None, e.guest)]
 
@@ -38,7 +41,8 @@ class MemoryJournal:
         merged = {**self.set.get(guest, {}), **attributes}
         self.set[guest] = {p: v for p, v in merged.items() if p not in set(removed)}
 
-    def made(self, guest: str, *, uuid: str, node: str) -> None:  # noqa: ARG002  the port's signature
+    def made(self, guest: str, *, uuid: str, node: str) -> None:
+        self.note(guest, "made", uuid=uuid, node=node)
         self.identities[guest] = uuid
 
     def gone(self, guest: str) -> None:

@@ -30,6 +30,8 @@ HOOKS = (
     "after-upid",
     "before-exit",  # the task has ended; nothing of that is on disk
     "after-exit",
+    "before-note",
+    "after-note",
     "before-made",
     "after-made",
     "before-applied",
@@ -68,6 +70,11 @@ class Killing:
         self._at(f"before-{kind}", step)
         self._inner.settle(entry, **outcome)
         self._at(f"after-{kind}", step)
+
+    def note(self, guest: str, step: str, **intent: Any) -> None:
+        self._at("before-note", step)
+        self._inner.note(guest, step, **intent)
+        self._at("after-note", step)
 
     def entries(self, guest: str | None = None) -> Sequence[Entry]:
         return self._inner.entries(guest)

@@ -88,3 +88,21 @@ def test_several_threads_share_a_client(lab: dict[str, Any]) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: client.get("version")["version"], range(40)))
     assert len(set(found)) == 1
+
+
+def test_threads_that_follow_each_other_use_the_same_connections(
+    lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, made = Client(lab["url"], lab["token"], ca_file=Path(lab["ca_file"])), 0
+    connect = client._connect
+
+    def counted() -> Any:
+        nonlocal made
+        made += 1
+        return connect()
+
+    monkeypatch.setattr(client, "_connect", counted)
+    for _ in range(5):
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: client.get("version"), range(12)))
+    assert 1 <= made <= 3

@@ -21,7 +21,6 @@ POINTS = [
     "after-exit:create:1",
     "before-made:a",
     "after-made:b",
-    "after-intent:made:2",
     "after-intent:configure:1",
     "before-upid:configure:2",
     "before-exit:configure:1",
@@ -30,7 +29,7 @@ POINTS = [
     "after-upid:resize:2",
     "before-upid:start:1",
     "after-upid:start:3",
-    "after-intent:finished:1",
+    "before-note:finished:1",
 ]
 
 CHANGES = [
@@ -42,7 +41,7 @@ CHANGES = [
     "before-exit:delete:2",
     "before-gone:c",
     "after-gone:c",
-    "after-intent:cleared:1",
+    "before-note:cleared:1",
     "before-upid:create:1",
     "before-upid:create:2",
     "before-made:b",

@@ -88,7 +88,7 @@ def _odd_name(text: str, token: Token, items: list[Item]) -> str:
         return ""
     whole = re.match(r"[^\s,;:()\"'`]*", text[token.start :])
     name = whole.group().rstrip(".!?") if whole else ""
-    return name if _ODD.fullmatch(name) and (name[0] != "-" or items[-1].tag == "NAMED") else ""
+    return name if _ODD.fullmatch(name) and (name[0] != "-" or items[-1].tag == "NAMED" or name[1].isalpha()) else ""
 
 
 def _no_factor(listed: list[Token], i: int, items: list[Item], names: frozenset[str]) -> bool:
@@ -207,6 +207,8 @@ def _numbered(word: str, table: Words) -> tuple[str, Any] | None:
         return "OSV", f"{entry[1]}-{match[2]}"
     if match[1] in {"net", "eth", "nic"}:
         return "NICINDEX", max(0, int(float(match[2])) - (match[1] == "nic"))  # NICs are numbered from 1
+    if match[1] == "mp":
+        return "MOUNT", None  # `mp0: /srv -> /srv`
     if match[1] == "vlan":
         return "VLANNUM", int(float(match[2]))
     return ("VMBR", word) if match[1] == "vmbr" else None

@@ -91,6 +91,9 @@ def either(r: Reading, i: int) -> int:
     before = {"VERSION": "version", "VLAN": "vlan", "DISK": "disk", "MEMORY": "memory", "CORES": "cores"}
     if left == "NUM" and right == "NUM":
         field = "cores" if r.tag(i + 2) == "CORES" else before.get(r.tag(i - 2), field)
+    before_it = [r.tag(k) for k in (i - 3, i - 2)]
+    if field == "count" and before_it in (["SWV", "COMMA"], ["OSV", "COMMA"]):
+        field = {"SWV": "version", "OSV": "os"}[before_it[0]]  # `postgres, 15 or 16`
     if field is None:
         return 1
     one, other = r.items[i - 1].text, r.items[i + 1].text
@@ -126,6 +129,10 @@ def how_large(r: Reading, i: int) -> int:
     if part and r.tag(i - 1) not in {"SIZE", "NUM"} and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(i, end)):
         r.ask(part, f"How much {part} is {r.items[i].text}? Give a number for {who(r)}.", r.scope)
         return 2
+    behind = {"DISK": "disk", "MEMORY": "memory", "CORES": "cores"}.get(r.tag(i - 1))
+    if behind and r.old and r.tag(i + 1) in {"", "STOP", "COMMA", "AND", "FILL"}:
+        r.ask(behind, f"How much {behind} should {who(r)} have?", r.scope)  # `make the disk bigger`
+        return 1
     vague = i > 0 and r.items[i - 1].low in {"something", "qualcosa", "etwas", "algo"}
     grown = r.tag(i - 1) in {"IT", "ALL"} and r.tag(i - 2) == "CHANGE" and r.tag(i + 1) in {"", "STOP", "COMMA"}
     if not (vague or r.tag(i + 1) == "SPECS" or (grown and r.draft.guests)):

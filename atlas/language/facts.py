@@ -157,6 +157,11 @@ def feature(name: str, value: Any = True) -> Maker:
     return lambda items: [Fact(name, not value if items[0].tag == "NO" else value)]
 
 
+def switched(name: str) -> Maker:
+    """Read `nesting=1` and `nesting=0`."""
+    return lambda items: [Fact(name, bool(items[-1].value))]
+
+
 def gpu(items: Sequence[Item]) -> list[Fact]:
     """Read a GPU, by its model where one is said."""
     said = [i.text for i in items if i.tag not in {"A", "GPU", "NOUN", "FILL"}]

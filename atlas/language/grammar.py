@@ -21,6 +21,9 @@ _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
+_ONTO = "(HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
+_RO = "(((OPENP|COMMA))? READONLY (CLOSEP)?)?"
+_STORED = "((ON|STARTING|OF) (A|STORAGE)* (WORD|QUOTED))?"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
 _GROWS = "(MEMORY|CORES|(DATA|ROOT)? DISK)"
 
@@ -55,17 +58,16 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"MEMORY {_IS}? (SIZE)", f.memory),
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
-    (
-        "MOUNT (A|HOSTWORD|HOST|NOUN|FILL)* PATH (HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND)* PATH (READONLY)?",
-        f.mount,
-    ),
+    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON)* PATH {_ONTO} PATH {_RO}", f.mount),
+    (f"PATH COLON PATH {_RO}", f.mount),
+    (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_RO}", f.mount),
     ("PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH (READONLY)?", f.mount),
     ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
-    ("MOUNT (A)? SIZE (A|OF|DATA|DISK)* ((STARTING|ON|OF) (A|STORAGE)* (WORD|QUOTED))? (ON|TO|AS)? PATH", f.mount),
-    ("(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH (READONLY)?", f.mount),
+    (f"MOUNT (A)? SIZE (A|OF|DATA|DISK)* {_STORED} (ON|TO|AS)? PATH", f.mount),
+    (f"(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH {_RO}", f.mount),
     ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", f.mount),
     # disks
     ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", f.disks),
@@ -88,11 +90,11 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("APART", f.fixed("apart", True)),
     ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
     (
-        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH|ANSWER)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
+        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH|ANSWER|WORD)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
         f.fixed("apart", True),
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
-    (f"(ON)? (A)? NODEWORD (COLON)? {NAMELIKE}", f.name("node")),
+    (f"(ON)? (A)? NODEWORD (COLON)? (?! (FILL)) {NAMELIKE}", f.name("node")),
     ("(NO)? HA", f.feature("ha")),
     (f"POOL (COLON|NAMED)? {ANYWORD}", f.name("pool")),
     (
@@ -178,9 +180,15 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("UNPRIVILEGED", f.fixed("unprivileged", True)),
     ("NO (A)? PRIVILEGED", f.fixed("unprivileged", True)),
     ("PRIVILEGED", f.fixed("unprivileged", False)),
-    ("(NO)? NESTING", f.feature("features.nesting")),
-    ("(NO)? KEYCTL", f.feature("features.keyctl")),
-    ("(NO)? FUSE", f.feature("features.fuse")),
+    *(
+        rule
+        for tag, field in (("NESTING", "nesting"), ("KEYCTL", "keyctl"), ("FUSE", "fuse"))
+        for rule in (
+            (f"{tag} COLON NUM", f.switched(f"features.{field}")),
+            (f"(NO)? {tag}", f.feature(f"features.{field}")),
+        )
+    ),
+    ("NUM (DATA|MORE|NETWORK)* NIC", lambda _: []),  # how many there are follows from what is said of each
     ("(NO)? UEFI", f.feature("efi")),
     ("(NO)? SECUREBOOT", f.feature("secure_boot")),
     ("(NO)? TPM (VERSION)?", f.feature("tpm")),
@@ -205,6 +213,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SWV ((COMMA|AND|COMMA AND) WORD (?=(COMMA|AND|COMMA AND) SWV))+", f.listed_software),
     ("SWV (?! ON) (COMMA)? AND WORD (?=COMMA|STOP|CLOSEP|INSTALL|$)", f.listed_software),
     ("SWV", f.software),
+    (f"FIREWALL (COLON|FILL|A|OPEN|FOR|TO)+ {_PORTS}", n.ports),
     ("INSTALL (COLON|FILL|A)* WORD", lambda i: [Fact("software", i[-1].low, "add")]),
 )
 

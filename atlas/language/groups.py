@@ -19,7 +19,7 @@ def narrow(r: Reading, chosen: list[int]) -> None:
     r.told |= set(chosen)
     r.placed = True
     r.latest = list(chosen)
-    r.joinable, r.weak, r.comma = True, False, False
+    r.joinable, r.weak, r.comma, r.own = True, False, False, False
     r.apply.nic, r.apply.disks = 0, None
 
 
@@ -76,8 +76,14 @@ def clone(r: Reading, found: list[int], count: int) -> list[int]:
     return new
 
 
-def create(r: Reading, subject: Subject) -> None:
-    """Add the guests of a subject."""
+def create(r: Reading, subject: Subject, *, listed: bool = False) -> None:
+    """Add the guests of a subject.
+
+    Args:
+        r: The message.
+        subject: The words for them.
+        listed: Whether a list of what they are follows: `6 servers: 2 web and 4 db`.
+    """
     count = subject.count if subject.count is not None else max(1, len(subject.names))
     whole = isinstance(count, int) and 1 <= count <= 1000
     if not whole:
@@ -99,7 +105,8 @@ def create(r: Reading, subject: Subject) -> None:
         r.apply.said[start + n, "new"] = (True, ())
         r.draft.guests.append(guest)
     new = list(range(start, start + count))
-    r.generic = new if count > 1 and not subject.role and not subject.names and not r.subjects else []
+    plain = role_word(subject.role) in (GENERIC if listed else GENERIC - {"server"}) and not subject.names
+    r.generic = new if count > 1 and plain and not r.subjects else []
     r.apply.notes.append("guest")
     enter(r, new, own=subject.count is not None or subject.indefinite or subject.definite)
     apply_subject(r, subject, new)

@@ -53,9 +53,15 @@ def joined(items: list[Item], table: Words) -> list[Item]:
 
 
 def _releases(items: list[Item]) -> list[Item]:
-    """Join a system with its release: `debian bookworm`, `ubuntu 24.04 noble`."""
+    """Join a system with its release: `debian bookworm`, `ubuntu 24.04 noble`, `an ubuntu server? 24.04, …`."""
     out: list[Item] = []
-    for item in items:
+    for k, item in enumerate(items):
+        alone = {items[j].tag if 0 <= j < len(items) else "STOP" for j in (k - 1, k + 1)} <= {"STOP", "COMMA"}
+        if item.tag == "VERSION" and alone:
+            bare = next((j for j, x in enumerate(out) if x.tag == "OSV" and "-" not in str(x.value)), None)
+            if bare is not None:
+                out[bare] = replace(out[bare], value=f"{out[bare].value}-{item.value}")
+                continue
         if item.tag == "OSV" and out and out[-1].tag == "OSV":
             short, long = sorted((str(out[-1].value), str(item.value)), key=len)
             if long == short or long.startswith(f"{short}-"):
@@ -138,6 +144,8 @@ def _version_at(item: Item, rest: list[Item], tags: list[str], *, counted: bool)
         if tags[skip] == "VERSION" and isinstance(rest[skip].value, str):
             return skip + 1
         if tags[skip] == "NUM" and rest[skip].text.isdigit():
+            if item.tag == "SW" and rest[skip].value > 2100:
+                return 0  # `redis 6379` is its port
             if item.tag == "OS":
                 return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
             noun = rest[skip + 1].low.split()[-1] if tags[skip + 1] in {"KIND", "NOUN", "ROLE"} else ""

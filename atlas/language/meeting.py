@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from atlas.language.draft import label
 from atlas.language.groups import apply_subject, clone, create, narrow, refer, scale
 from atlas.language.namelists import stem_of
 from atlas.language.nouns import GENERIC, Subject, sized
@@ -34,6 +35,11 @@ _VAGUE = frozenset(
 """Words that are a role beside a noun (`a build server`), and anything else alone."""
 
 
+_COPULAS = frozenset(
+    {"be", "is", "are", "become", "becomes", "è", "sarà", "diventa", "ist", "wird", "es", "será", "est", "sera"}
+)
+
+
 def meet(r: Reading, subject: Subject, i: int) -> bool:
     """Take up a subject: guests that are there, or new ones; tell whether it was one."""
     if r.parens and names_in_parens(r, subject):
@@ -44,16 +50,9 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if _meet_all(r, subject, i):
         return True
-    if (pointed := _meet_pointed(r, subject)) is not None:
+    if (pointed := _meet_pointed(r, subject, i)) is not None:
         return pointed
-    if _introduced(r, subject, i):
-        apply_subject(r, subject, r.latest)
-        r.draft.guests[r.latest[0]].name = subject.names[0] if subject.names else None
-        r.scope, r.joinable, r.own = list(r.latest), True, True
-        return True
-    plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
-    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
-        apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
+    if _said_of_it(r, subject, i):
         return True
     if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
         return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
@@ -66,11 +65,34 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     if siblings := _siblings(r, subject):
         r.draft.guests[clone(r, siblings, 1)[0]].name = subject.names[0]  # `add web3`
     else:
-        create(r, subject)
+        create(r, subject, listed=r.tag(i + subject.length) == "COLON")
     return True
 
 
-def _meet_pointed(r: Reading, subject: Subject) -> bool | None:
+def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
+    """Take words that say what guests are which are spoken of already; tell whether they do."""
+    if _introduced(r, subject, i):
+        apply_subject(r, subject, r.latest)
+        r.draft.guests[r.latest[0]].name = subject.names[0] if subject.names else None
+        r.scope, r.joinable, r.own = list(r.latest), True, True
+        return True
+    plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
+    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
+        apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
+        return True
+    if subject.names or subject.count is not None or not r.scope or i == 0:
+        return False
+    loose = subject.indefinite or subject.many or subject.more or subject.old
+    if r.tag(i - 1) == "TO" and subject.kind and not (loose or subject.role):
+        return True  # `a card to be passed through to the vm`
+    if subject.role and r.items[i - 1].low in _COPULAS:
+        for g in r.scope:  # `k1 is going to be the control plane`
+            r.draft.guests[g].role = r.draft.guests[g].role or subject.role
+        return True
+    return False
+
+
+def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
     """Go on with `the second one`, `the small one` or `it`; None where nothing of that kind is said."""
     if subject.ordinal is not None:
         return _meet_in_order(r, subject)
@@ -83,6 +105,9 @@ def _meet_pointed(r: Reading, subject: Subject) -> bool | None:
             r.dangling = True
         elif not r.subjects and r.draft.focus:
             r.scope, r.placed = list(r.draft.focus), True
+            if r.items[i].low == "it" and len({r.draft.guests[g].name for g in r.scope}) > 1:
+                names = ", ".join(label(r.draft.guests[g]) for g in r.scope)
+                r.ask("target", f"Which guest do you mean: {names}?", r.scope)
         return True
     return None
 
@@ -172,15 +197,49 @@ def _meet_in_order(r: Reading, subject: Subject) -> bool:
     return bool(base)
 
 
+def _alike(r: Reading, subject: Subject) -> bool:
+    """Tell whether a name is numbered as another one of the draft or the message is."""
+    stem = stem_of(subject.names[0])
+    words = {item.low for item in r.items if item.tag in {"WORD", "NAME"}} - {subject.names[0].lower()}
+    words |= {g.name or g.prefix or "" for g in r.draft.guests}
+    return bool(stem) and stem in map(stem_of, words)
+
+
 def may_create(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether a bare word is a guest of its own here."""
     follows = r.tag(i + subject.length)
-    begins = i == 0 or r.tag(i - 1) in {"COMMA", "STOP", "AND", "COLON", "OPENP", "CHANGE", "FILL", "A", "CHECK", "ADD"}
+    begins = i == 0 or r.tag(i - 1) in {
+        "COMMA",
+        "STOP",
+        "AND",
+        "COLON",
+        "OPENP",
+        "ONLY",
+        "CHANGE",
+        "FILL",
+        "A",
+        "CHECK",
+        "ADD",
+    }
     begins = begins or (r.joinable and bool(r.subjects) and r.tag(i - 1) == "WORD" and subject.named)
     if subject.by_software and subject.count is None:
         return begins and sized(r.items, i + subject.length) and not r.old
-    if (r.old and not r.adding) or (subject.words.lower() in _VAGUE and follows != "ADDR"):
+    if (r.old and not r.adding) or (
+        subject.words.lower() in _VAGUE and follows != "ADDR" and not sized(r.items, i + subject.length)
+    ):
         return False
+    if r.old and subject.named and not (re.search(r"[\d-]", subject.words) or sized(r.items, i + subject.length)):
+        return False  # `also, I forgot: vlan 70`
+    if begins and len(subject.names) > 1:
+        return True  # a row such as `web1..3` is nothing else
+    if (
+        subject.named
+        and r.subjects
+        and follows in {"", "COMMA", "STOP"}
+        and r.joinable is False
+        and not _alike(r, subject)
+    ):
+        return False  # `two vms, 4 GB, zz9`: whatever that is, nothing is said of it
     if subject.named:
         return begins and (
             follows

@@ -44,6 +44,8 @@ def named(r: Reading, i: int) -> int:
     at = i + 1
     while _before_names(r, at):
         at += 1
+    if r.tag(at) == "STARTING" or (at < len(r.items) and r.items[at].low in {"begin", "begins", "start", "starts"}):
+        return prefix(r, at) + at - i  # `names should begin with web`
     names, end = _names(r, at)
     if not names:
         return 1

@@ -61,7 +61,7 @@ def _kept(line: str, orders: Callable[[str], bool]) -> str:
         return ""
     while match := _SPEAKER.match(line):
         line = line[match.end() :]
-    line = line.lstrip("> \t")
+    line = line.lstrip("> \t").strip('"\u201c\u201d')
     if not orders(line):
         return line
     kept = "".join(clause for clause in _CLAUSES.findall(line) if not orders(clause))

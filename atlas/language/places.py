@@ -12,6 +12,9 @@ from atlas.language.reading import NAMES, Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 
 _WORDS = frozenset({"WORD", "NAME", "ROLE", "KIND", "NOUN", "DATA", "STORAGE", "BACKUP", "QUOTED", "GATEWAY", "SWV"})
+_NETS = frozenset({"VLAN", "NETWORK", "BRIDGE"})
+_ZONES = frozenset({"dmz", "lan", "wan", "mgmt", "intranet"})
+"""Networks that are called by what they are for; which one that is here, only the person knows."""
 _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
 
 
@@ -22,13 +25,17 @@ def on(r: Reading, i: int) -> int:
         return used
     if r.tag(i) == "STARTING" and not (r.tag(at) == "WORD" and _NODE.match(r.items[at].text)):
         return 0
-    while r.tag(at) in {"A", "STORAGE"} or (r.tag(at) == "FILL" and r.tag(i) != "TO"):
+    while (
+        r.tag(at) == "A"
+        or (r.tag(at) == "STORAGE" and r.tag(at + 1) not in _NETS)
+        or (r.tag(at) == "FILL" and r.tag(i) != "TO")
+    ):
         at += 1
     marked = any(r.tag(k) == "STORAGE" for k in range(i, at))
+    if r.tag(i) in {"ON", "TO"} and (used := _on_network(r, i, at)):
+        return used
     if r.tag(at) == "FAST":
         return fast(r, at) + at - i
-    if r.tag(i) == "ON" and (used := _on_network(r, i, at)):
-        return used
     item = r.items[at] if at < len(r.items) else None
     medium = item is not None and r.tag(i) == "ON" and item.low in {"hdd", "ssd"} and r.tag(at + 1) != "DISK"
     if (
@@ -80,6 +87,8 @@ def swapped(r: Reading, i: int) -> int:
 
 def _on_network(r: Reading, i: int, at: int) -> int:
     """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
+    if at < len(r.items) and r.items[at].low in _ZONES and r.tag(at + 1) not in _NETS:
+        return _zone(r, i, at)
     if r.tag(at - 1) == "STORAGE" and r.tag(at) in {"", "COMMA", "STOP", "AND"}:
         r.ask("storage", f"Which storage is {' '.join(x.text for x in r.items[i + 1 : at])!r}? Give its name.", r.scope)
         return at - i
@@ -94,12 +103,21 @@ def _on_network(r: Reading, i: int, at: int) -> int:
     named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
     if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
         return 0
-    if named > at and r.tag(at) not in _WORDS | {"SOME"}:
+    if named > at and r.tag(at) not in _WORDS | {"SOME", "FAST", "BIG", "OLD", "CHECK", "DNS"}:
         return 0
+    if r.tag(named) == "NETWORK" and named > at:
+        return _zone(r, i, named)
     if r.tag(named) == "VLAN" and not _numbered(r, named + 1):
         r.ask("vlan", f"Which number has the {' '.join(x.text for x in r.items[at : named + 1])}?", r.scope)
         return named + 1 - i
     return named - i
+
+
+def _zone(r: Reading, i: int, at: int) -> int:
+    """Ask for the VLAN of `the dmz` and `the storage network`, unless the message says more of where that is."""
+    if not any(item.tag in {"VMBR", "VLAN", "VLANNUM", "ADDR", "TAG"} for item in r.items):
+        r.ask("vlan", f"Which VLAN is {' '.join(x.text for x in r.items[i + 1 : at + 1])!r}?", r.scope)
+    return at + 1 - i
 
 
 def _nodes(r: Reading, at: int) -> tuple[list[str], int]:
@@ -198,7 +216,7 @@ def tags(r: Reading, i: int) -> int:
         tags.append(values_of(r.items[at : at + 1])[0].lower())
         at += 1
         joint = at
-        while r.tag(joint) in {"COMMA", "AND"}:
+        while r.tag(joint) in {"COMMA", "AND"} or (r.tag(joint) == "STOP" and r.items[joint].text == ";"):
             joint += 1
         beside = joint == at and r.items[i].low in {"tags", "etichette", "etiquetas"}  # `tags logs infra`
         if (

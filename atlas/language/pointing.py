@@ -98,12 +98,17 @@ def same(r: Reading, i: int) -> int:
         if image:
             r.state(Fact("image", image))
         return 2
-    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP"}:
+    part = {"CORES": "cpu", "MEMORY": "memory", "DISK": "disks", "SIZE": "memory"}.get(r.tag(i + 1))
+    if r.tag(i) == "SAME" and before and part is not None:  # `… same cores, same disk`
+        for g in r.scope:
+            r.draft.guests[g].fields.setdefault(part, deepcopy(r.draft.guests[before[0]].fields.get(part)))
+        return 2
+    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP", "SPECS"}:
         for field in ("cpu", "memory", "disks", "image"):  # `a1 with 2 cores, a2 with the same`
             if field in (like := r.draft.guests[before[0]].fields):
                 for g in r.scope:
                     r.draft.guests[g].fields.setdefault(field, deepcopy(like[field]))
-        return 1
+        return 1 + (r.tag(i + 1) == "SPECS")
     ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
     thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
     if "OLD" in ahead and r.tag(i) == "SAME" and thing is not None:

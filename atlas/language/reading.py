@@ -78,6 +78,8 @@ class Reading:
         self.adding = self.removing = self.more = False
         self.weak = False
         self.unknown: list[str] = []
+        self.number = ""  # the number that may count what comes next, as written
+        self.unread: list[str] = []  # values that nothing was made of
 
     def _lay(self) -> None:
         """Lay the tags out as the line that the grammar reads."""
@@ -95,6 +97,12 @@ class Reading:
         moved = len(tag) - (end - at)
         if moved:
             self.offsets = [start + moved * (start > at) for start in self.offsets]
+
+    def uncounted(self) -> None:
+        """Note that a number counts nothing, since what it could count did not come."""
+        if self.count is not None and self.number.isdigit() and not re.fullmatch(r"(?:19|20)\d\d", self.number):
+            self.unread.append(self.number)
+        self.count = None
 
     # looking around
     def tag(self, i: int) -> str:
@@ -148,6 +156,8 @@ class Reading:
         """Return the guests that the rest of the clause says its facts are for: `… on the db`, `… on all`."""
         end = self.clause_end(i)
         for k in range(i, end):
+            if self.tag(k) == "OPENP" and self.tag(k + 1) == "ALL":
+                return None  # `b1: 10.0.0.2 (all /24)`
             if self.tag(k) == "ALL" and self.items[k].low != "them" and self.tag(k + 1) not in {"NODEWORD", "PORT"}:
                 return self.everyone() or None
             if self.tag(k) in {"AND", "OPEN", "CHECK"} and k > i:

@@ -24,6 +24,15 @@ def with_names(items: Sequence[Item]) -> list[Item]:
     both = next((k for k, item in enumerate(out) if item.tag == "ALL"), 0)
     if both > 2 and all((_plain(out, k), out[k].tag in _JOINS)[k % 2] for k in range(both)):
         out = [replace(x, tag="NAME", value=x.low) if k < both and k % 2 == 0 else x for k, x in enumerate(out)]
+    alone = [
+        k
+        for k in range(2, len(out) - 1)
+        if (out[k - 1].tag, out[k + 1].tag) == ("OPENP", "CLOSEP")
+        and _plain(out, k)
+        and out[k - 2].tag in {"KIND", "NOUN"}
+    ]
+    for k in alone if len(alone) > 1 else ():
+        out[k] = replace(out[k], tag="NAME", value=out[k].low)  # `a web vm (fe) … and a db vm (be) …`
     for k in range(2, len(out) - 2):
         guest = {out[k - 2].tag, *(x.tag for x in out[max(0, k - 4) : k - 1])} & {"KIND", "NOUN", "ROLE"}
         if out[k - 1].tag == "OPENP" and _plain(out, k) and out[k + 1].tag == "COMMA" and guest and _values(out, k + 2):

@@ -125,6 +125,8 @@ def _of_them(items: Sequence[Item], at: int) -> bool:
 def _namesake(items: Sequence[Item], i: int, at: int, subject: Subject) -> Subject | None:
     """Return the subject of words that are guests where they are counted: `un dns con 1 core`, `4x ubuntu 24.04`."""
     counted = subject.count is not None or subject.indefinite
+    if i and items[i - 1].low in {"has", "have", "with", "ha", "hat", "haben", "tiene", "a"}:
+        return None  # `only net0 has a gateway`
     if counted and at < len(items) and items[at].tag == "OSV":
         subject.image, subject.length, subject.words = items[at].value, at + 1 - i, items[at].text
         return subject

@@ -48,6 +48,19 @@ _RESTART = re.compile(
 )
 
 
+_TAKEN_BACK = re.compile(
+    r"\b(?:scrap|forget|ignore|strike|disregard) (?:all )?(?:that|this|the above|what i (?:just )?said)\b"
+    r"[\s,.:;!-]*(?=\w)",
+    re.IGNORECASE,
+)
+
+
+def _kept(text: str) -> str:
+    """Return a message without what it takes back itself: `a web vm, no, scrap that, two db vms`."""
+    found = list(_TAKEN_BACK.finditer(text))
+    return text[found[-1].end() :] if found and len(text[: found[-1].start()].split()) > 2 else text
+
+
 def understand(text: str, draft: Draft, known: Known) -> Draft:
     """Return the draft with what a message says.
 
@@ -72,7 +85,7 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     if restart := _RESTART.match(text):
         new = Draft(stack=new.stack, notes=["removed"])
         text, asked, names = text[restart.end() :], None, frozenset()
-    text = plain(readable(text, refused))
+    text = _kept(plain(readable(text, refused)))
     items = annotate(text, known.words, names)
     reading = Reading(items, new, text)
     if asked is not None and asked.guests:
@@ -85,6 +98,11 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     new.findings += refused
     _complete_addresses(new, known)
     new = _settled(new, reading)
+    if reading.unread and new.guests and not new.questions and not new.findings:
+        words = ", ".join(repr(word) for word in dict.fromkeys(reading.unread))
+        new.questions.append(
+            Question(field="what", text=f"I made nothing of {words}. Say it in other words, or `skip`.")
+        )
     if not new.guests and not new.questions and not new.findings:
         new.questions.append(
             Question(field="what", text="What do you want? Such as: two debian servers with nginx, 4 GB.")

@@ -15,7 +15,7 @@ def special(r: Reading, i: int) -> int:
 
 def _stop(r: Reading, i: int) -> int:
     r.comma = True
-    r.count = None
+    r.uncounted()
     if r.tag(i) == "STOP":
         r.adding = r.removing = r.more = False
         r.apply.changing, r.apply.disks = False, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from atlas.language import grammar, groups, meeting, parts
 from atlas.language.disks import sizeless
 from atlas.language.facts import Fact
@@ -18,6 +20,10 @@ _SHARED = frozenset({"image", "user.name", "ssh_keys", "dns", "search"})
 """What the guests of one request mostly have in common."""
 
 
+_MEANS = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d)[\w.-]+")
+"""Words that mean something about guests although it is not known what, such as `web9`; no ticket and no year."""
+
+
 def run(r: Reading) -> None:
     """Walk over the message."""
     i = 0
@@ -28,15 +34,19 @@ def run(r: Reading) -> None:
         if not used:
             item = r.items[i]
             if item.tag == "NUM" and not (_likewise(r, i) or parts.some(r, i)):
-                r.count = item.value
+                r.uncounted()
+                r.count, r.number = item.value, item.text
             if item.tag in {"WORD", "QUOTED"}:
                 r.unknown.append(item.text)
+                r.unread += [item.text] if _MEANS.fullmatch(item.text) else []
             used = 1
         i += used
     _finish(r)
 
 
 def _finish(r: Reading) -> None:
+    if r.draft.guests:
+        r.uncounted()
     parts.parts_left(r)
     if r.dangling and any(f.field == "disk.data" for f in r.pending):
         r.ask("disk", "How large should the disk be?")
@@ -98,11 +108,24 @@ def _subject(r: Reading, i: int) -> int:
         r.retag(i, "NAME")  # `vms ga and gb: ga on vlan 5`
     subject = subject_at(r.items, i, bare=False)
     if subject is None:
-        return 0
+        return _by_software(r, i)
     if r.count is not None and subject.count is None and not subject.times:
         subject.count = r.count
     r.count = None
     return subject.length if meeting.meet(r, subject, i) else 0
+
+
+def _by_software(r: Reading, i: int) -> int:
+    """Go on with the guests on which software runs that is spoken of again: `mysql port 3306 from … only`."""
+    begins = r.tag(i - 1) in {"", "STOP", "COMMA"} and r.tag(i + 1) in {"PORT", "NUM", "CORESHORT", "ON", "FILL"}
+    if r.tag(i) != "SWV" or not begins or r.items[i].value[1] is not None:
+        return 0
+    found = r.find(Subject(software=r.items[i].value[0], by_software=True))
+    if not found or len(found) == len(r.draft.guests):
+        return 0
+    groups.narrow(r, found)
+    r.joinable = False
+    return 1
 
 
 def _likewise(r: Reading, i: int) -> bool:
@@ -162,7 +185,7 @@ def _say(r: Reading, fact: Fact, scope: list[int] | None, i: int) -> None:
     target = r.scope if scope is None else scope
     alone = fact.field in {"addresses", "vmid"} and isinstance(fact.value, list) and len(fact.value) == 1
     begin = max((k for k in range(i) if r.tag(k) in HARD), default=-1) + 1
-    end = r.clause_end(i)
+    end = next((k for k in range(i, r.clause_end(i)) if r.tag(k) == "OPENP"), r.clause_end(i))
     row = any(r.tag(k) in {"STARTING", "ONWARDS", "FIRST"} for k in range(begin, end))
     alike = any(r.tag(k) in {"ALL", "EACH", "SAME"} for k in range(begin, i if row else end))
     if alone and len(target) > 1 and alike:

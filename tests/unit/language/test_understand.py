@@ -109,6 +109,17 @@ def test_one_question_is_settled_by_one_answer() -> None:
     assert [g.fields["disks"] for g in draft.guests] == [[{"storage": "nvme-pool"}]] * 3
 
 
+@pytest.mark.parametrize("said", ["a debian vm, 4 GB, zz9", "a debian vm with 2 cores, 17"])
+def test_a_value_that_nothing_was_made_of_is_asked_about_and_may_be_left(said: str) -> None:
+    draft = hear(said)
+    assert [q.field for q in draft.questions] == ["what"]
+    assert understand("skip", draft, KNOWN).complete
+
+
+def test_a_ticket_and_a_year_are_no_such_values() -> None:
+    assert hear("OPS-4711: a debian vm with 4 GB for the 2025 audit").complete
+
+
 @pytest.mark.parametrize("answer", ["you decide", "the default", "whatever"])
 def test_a_question_may_be_left_to_the_defaults(answer: str) -> None:
     assert hear("a big server", answer).complete

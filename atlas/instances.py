@@ -28,7 +28,12 @@ class Instance:
     @property
     def key(self) -> str:
         """The stable key within the stack, which is also the guest's name."""
-        return f"{self.group}-{self.index}" if self.index else self.group
+        return key_of(self.group, self.index)
+
+
+def key_of(group: str, index: int) -> str:
+    """Return the key of a guest; index 0 stands for an entry without a `count`."""
+    return f"{group}-{index}" if index else group
 
 
 def instances(stack: Stack, site: GuestDefaults | None = None) -> tuple[Instance, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from atlas import privatefile
 from atlas.errors import SettingsError
 from atlas.spec import GuestDefaults, Identifier, Ip
 
@@ -218,11 +220,9 @@ def save_profile(name: str, values: Mapping[str, Any]) -> Path:
     from ruamel.yaml import YAML
 
     path = config_dir() / "clusters" / f"{name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        YAML(typ="safe").dump(dict(values), out)
-    draft.replace(path)
+    text = io.StringIO()
+    YAML(typ="safe").dump(dict(values), text)
+    privatefile.write(path, text.getvalue())
     return path
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from atlas.instances import key_of
+
 Kind = Literal["vm", "container"]
 
 Scalar = str | int | bool | None
@@ -142,7 +144,7 @@ class Lease:
     @property
     def key(self) -> str:
         """The guest's key within its stack."""
-        return f"{self.group}-{self.index}" if self.index else self.group
+        return key_of(self.group, self.index)
 
 
 @dataclass(frozen=True, slots=True)

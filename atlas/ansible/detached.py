@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from atlas import privatefile
 from atlas.errors import AnsibleError
 
 # The files of a run folder.
@@ -79,12 +80,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def write(path: Path, data: Any) -> None:
     """Write JSON so that a reader sees all of it or nothing, and a crash of the machine keeps it."""
-    draft = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        json.dump(data, out)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(path)
+    privatefile.write(path, json.dumps(data))
 
 
 def start(run: Path, request: dict[str, Any]) -> Path:

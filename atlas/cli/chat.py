@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,8 @@ from atlas.cli.common import (
 
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
-    from atlas.ports.store import Session
+    from atlas.errors import AtlasError
+    from atlas.ports.store import Message, Session
 
 sessions = typer.Typer(help="Saved sessions: what was said, planned and done.", no_args_is_help=True)
 
@@ -117,7 +118,7 @@ def _lines(out: Output, first: str | None) -> Iterator[str]:
             yield line
 
 
-def _farewell(session: Session, out: Output, failure: Any) -> None:
+def _farewell(session: Session, out: Output, failure: AtlasError | None) -> None:
     from atlas.errors import ExitCode
     from atlas.phases import Phase
 
@@ -133,7 +134,7 @@ def _farewell(session: Session, out: Output, failure: Any) -> None:
         raise typer.Exit(int(ExitCode.NOT_APPROVED))
 
 
-def _retell(messages: Any, out: Output) -> None:
+def _retell(messages: Sequence[Message], out: Output) -> None:
     from atlas.events import EventType
 
     for message in messages:

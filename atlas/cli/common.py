@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from atlas.app import App
     from atlas.events import Emitter
     from atlas.settings import EngineChoice
+    from atlas.views.human import HumanView
 
 Cluster = Annotated[str | None, typer.Option("--cluster", metavar="NAME", help="The cluster profile to use.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="auto|terraform|api", help="What carries out changes.")]
@@ -23,6 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stan
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and faults.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also tasks, and each step of Ansible.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
+Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan that is shown.")]
 
 
@@ -40,7 +43,7 @@ class Output:
     emit: Emitter
     json: bool
     quiet: bool = False
-    view: Any = None
+    view: HumanView | None = None
 
     @property
     def interactive(self) -> bool:
@@ -69,7 +72,7 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
     """Choose the view, and show every error that leaves the command through it."""
     from atlas.events import Emitter
 
-    view: Any = None
+    view: HumanView | None = None
     if json:
         from atlas.views.jsonlines import json_lines
 

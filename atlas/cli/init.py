@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Json, NoColor, Output, Quiet, output
-from atlas.cli.init_access import Access, enter, keep, source_of, tell_role, trust
+from atlas.cli.common import Json, NoColor, Output, Quiet, application, output
+from atlas.cli.init_access import Access, enter, source_of, tell_role, trust
 from atlas.cli.questions import Questions, one_of
 from atlas.errors import UsageError
 
@@ -45,6 +45,7 @@ def init(
 ) -> None:
     """Ask what a cluster's profile needs, propose what the cluster shows, write the profile and check it."""
     with output(json=json, quiet=quiet, no_color=no_color) as out:
+        from atlas import privatefile
         from atlas.settings import save_profile
 
         one_of("auto", "terraform", "api")(engine)
@@ -65,7 +66,7 @@ def init(
             if not asked.sure(f"write the profile {label!r}{', over the one that is there' if replace else ''}?"):
                 raise typer.Exit(3)
         if access.secret is not None:
-            keep(Path(access.source["file"]), access.secret)
+            privatefile.write(Path(access.source["file"]), access.secret)
         path = save_profile(label, values)
         out.result({"profile": label, "path": str(path), "pve": access.state.version, "commands": role, **values})
         out.print(f"profile {label!r} written to {path}")
@@ -200,15 +201,14 @@ def _jump(text: str) -> str:
 def _show(out: Output, label: str, values: Mapping[str, Any]) -> None:
     import json
 
+    from rich.markup import escape
+
     out.print(f"the profile {label!r}:")
     for key, value in values.items():
-        from rich.markup import escape
-
         out.print(f"  {key}: {escape(json.dumps(value))}")
 
 
 def _check(out: Output, label: str) -> None:
-    from atlas.cli.common import application
     from atlas.doctor import examine
 
     if not examine(application(out, label), out.emit):

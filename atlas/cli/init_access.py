@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -128,11 +127,3 @@ def tell_role(out: Output, engine: str, version: str) -> list[str]:
     for line in image_commands():
         out.print(f"  {line}")
     return lines
-
-
-def keep(path: Path, secret: str) -> None:
-    """Write a typed token to a file that only its owner may read."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)  # an older file may have another mode
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret)

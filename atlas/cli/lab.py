@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
 from atlas.cli import lab_console, lab_fault, lab_image
-from atlas.cli.common import Json, NoColor, Output, Quiet, output
+from atlas.cli.common import Folder, Json, NoColor, Output, Quiet, output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
 lab.add_typer(lab_fault.fault, name="fault")
@@ -23,7 +26,6 @@ lab.command("cloud-image")(lab_image.cloud_image)
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
 Guests = Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")]
 Latency = Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow", help="How long tasks take.")]
-Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
 
 
 @lab.command()
@@ -42,9 +44,9 @@ def start(
     """Start a lab in a process of its own and write its cluster profile."""
     with output(json=json, quiet=quiet, no_color=no_color) as out:
         from atlas.events import EventType
+        from atlas.lab import control
 
         check(guests, latency)
-        control = _control()
         where = folder or control.default_directory()
         status = lab_fault.problems(
             lambda: translated(
@@ -63,7 +65,8 @@ def start(
 def stop(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
     """Stop the lab and its guests; its state stays."""
     with output(json=json, no_color=no_color) as out:
-        control = _control()
+        from atlas.lab import control
+
         stopped = translated(control.stop, folder or control.default_directory())
         out.result({"stopped": stopped})
         out.print("the lab has stopped" if stopped else "no lab runs here")
@@ -73,7 +76,8 @@ def stop(folder: Folder = None, json: Json = False, no_color: NoColor = False) -
 def reset(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
     """Stop the lab and forget its state."""
     with output(json=json, no_color=no_color) as out:
-        control = _control()
+        from atlas.lab import control
+
         translated(control.reset, folder or control.default_directory())
         out.result({"reset": True})
         out.print("the lab is as new")
@@ -82,7 +86,8 @@ def reset(folder: Folder = None, json: Json = False, no_color: NoColor = False) 
 @lab.command()
 def status(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
     """Show where the lab is; with --json also its token, for programs."""
-    control = _control()
+    from atlas.lab import control
+
     found = control.running(folder or control.default_directory())
     if json:  # one object, for programs that look for a lab; the token is the lab's own, and worth nothing elsewhere
         typer.echo(jsonlib.dumps(found))
@@ -104,19 +109,14 @@ def check(guests: str, latency: str) -> None:
         raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
 
 
-def _control() -> Any:
-    from atlas.lab import control
-
-    return control
-
-
-def translated(call: Any, *args: Any, **options: Any) -> Any:
+def translated(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Call the lab; its errors become ATLAS's."""
     from atlas.errors import AtlasError
+    from atlas.lab.control import LabError
 
     try:
         return call(*args, **options)
-    except _control().LabError as problem:
+    except LabError as problem:
         raise AtlasError(str(problem), "`atlas lab status` shows what runs") from problem
 
 
@@ -146,14 +146,11 @@ def write_profile(name: str, status: dict[str, Any], more: Mapping[str, Any] | N
         status: Of the lab.
         more: Fields of the profile of a lab that is another cluster's twin.
     """
-    import os
-
+    from atlas import privatefile
     from atlas.settings import config_dir, save_profile
 
     token = config_dir() / "clusters" / f"{name}.token"
-    token.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(str(status["token"]))
+    privatefile.write(token, str(status["token"]))
     jump = status.get("jump")
     values: dict[str, Any] = {
         "endpoint": str(status["url"]).rstrip("/"),

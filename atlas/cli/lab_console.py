@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Json, output
-
-Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
+from atlas.cli.common import Folder, Json, output
 
 
 def console(

@@ -9,12 +9,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from atlas.cli.common import Json, NoColor, output
+from atlas.cli.common import Folder, Json, NoColor, output
 
 fault = typer.Typer(help="Faults: errors, delays and breakdowns that strike the lab's calls.", no_args_is_help=True)
 history = typer.Typer(help="What happened in the lab: calls and faults.", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
 T = TypeVar("T")
 
 

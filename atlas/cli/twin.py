@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Json, NoColor, Output, Quiet, application, output
-from atlas.cli.lab import Folder, Guests, Latency, Name, check, say_where, shown, translated, write_profile
+from atlas.cli.common import Folder, Json, NoColor, Output, Quiet, application, output
+from atlas.cli.lab import Guests, Latency, Name, check, say_where, shown, translated, write_profile
 
 
 def seed(

@@ -84,8 +84,10 @@ def check_approval(site: Site, plan: Plan, emit: Emitter) -> Engine:
         engine, _ = site.engine("terraform" if plan.engine == "terraform" else "api")
         now = versions(site, engine)
         if now != dict(plan.versions):
-            changed = [f"{k} {plan.versions.get(k)} → {now.get(k)}" for k in sorted({*now, *plan.versions})]
-            changed = [text for text in changed if text.split(" ")[1] != text.split(" ")[3]]
+            before = plan.versions
+            changed = [
+                f"{k} {before.get(k)} → {now.get(k)}" for k in sorted({*now, *before}) if before.get(k) != now.get(k)
+            ]
             raise ApprovalRefused(f"programs changed after the approval: {', '.join(changed)}", again)
     except ApprovalRefused as problem:
         emit(EventType.APPROVAL_REFUSED, reason=problem.message, hash=plan.hash)

@@ -10,7 +10,7 @@ from atlas.configs.catalogue import defaults, find_image, images
 from atlas.diagnostics import Diagnostic, error, has_errors
 from atlas.errors import SpecError
 from atlas.events import Emitter, EventType
-from atlas.instances import Instance, instances
+from atlas.instances import Instance, instances, key_of
 from atlas.leasing import Terms, choose
 from atlas.ownership import stolen
 from atlas.placement import place
@@ -121,7 +121,7 @@ def prepare(site: Site, stack: Stack, emit: Emitter, *, free: bool = True) -> Wo
     for lease in chosen:
         emit(EventType.LEASE_TAKEN, lease.key, vmid=lease.vmid, node=lease.node, addresses=list(lease.addresses))
     applied = dict(site.store.applied(site.profile.name, name))
-    former = {key: _key(*place_) for key, place_ in renames.items()}
+    former = {key: key_of(*place_) for key, place_ in renames.items()}
     applied = {next((new for new, was in former.items() if was == key), key): value for key, value in applied.items()}
     return Work(
         stack=name,
@@ -216,10 +216,6 @@ def prepare_destroy(site: Site, name: str) -> Work:
 def _node(state: State, lease: Lease) -> str:
     found = state.guests.get(lease.vmid)
     return found.node if found is not None else lease.node
-
-
-def _key(group: str, index: int) -> str:
-    return f"{group}-{index}" if index else group
 
 
 def _renames(stack: Stack, wanted: Sequence[Instance]) -> dict[str, tuple[str, int]]:

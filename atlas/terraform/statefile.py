@@ -6,7 +6,6 @@ Source: the local backend's state file, format version 4.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atlas import privatefile
 from atlas.errors import TerraformError
 from atlas.state import Attributes, Kind
 from atlas.terraform.table import KINDS
@@ -77,11 +77,7 @@ def mend(folder: Path, wrong: Mapping[str, Mend]) -> None:
     data["resources"] = [r for r in data.get("resources", ()) if r["instances"]]
     data["serial"] = int(data["serial"]) + 1
     back_up(folder)
-    path = folder / NAME
-    draft = path.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(data, out, indent=2)
-    draft.replace(path)
+    privatefile.write(folder / NAME, json.dumps(data, indent=2))
 
 
 def untaint(_: Kind, instance: dict[str, Any]) -> bool:

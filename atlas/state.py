@@ -104,6 +104,11 @@ class State:
         """Return the storage as a node sees it, None if that node does not have it."""
         return next((s for s in self.storages if s.name == name and s.node == node), None)
 
+    def roomiest(self, node: str, content: str) -> str | None:
+        """Return the name of the storage with the most room that a node has for a kind of content, if it has one."""
+        fits = [s for s in self.storages if s.node == node and s.active and content in s.content]
+        return max(fits, key=lambda s: (s.free, s.name)).name if fits else None
+
     def templates(self) -> tuple[Observed, ...]:
         """Return the templates, lowest VMID first."""
         return tuple(g for _, g in sorted(self.guests.items()) if g.template)

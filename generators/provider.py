@@ -10,10 +10,11 @@ from typing import Any
 
 from atlas.compare import Subject
 from atlas.errors import GenerateError
-from atlas.generators.target import disk_slots, items, model, source, target
+from atlas.generators.target import items, model, source, target
 from atlas.ownership import Owner
 from atlas.plan import Value
 from atlas.ports.cluster import Work
+from atlas.pveconfig import disk_slots
 from atlas.spec import interface
 from atlas.state import Stamp
 from atlas.units import GIB
@@ -236,12 +237,12 @@ def container(subject: Subject, work: Work) -> dict[str, Any]:
 def _root_storage(subject: Subject, work: Work) -> str:
     """Return where a container's disk goes if nobody says: the node's storage for containers with the most room."""
     node = subject.lease.node
-    fits = [s for s in work.state.storages if s.node == node and s.active and "rootdir" in s.content]
-    if not fits:
+    found = work.state.roomiest(node, "rootdir")
+    if found is None:
         raise GenerateError(
             f"no storage of {node} takes the disk of {subject.key}", "name one: `disks: [{storage: …}]`"
         )
-    return max(fits, key=lambda s: (s.free, s.name)).name
+    return found
 
 
 def _system(archive: str) -> str:

@@ -15,9 +15,6 @@ from atlas.state import Observed
 _INHERITED = re.compile(r"(efi|tpm|machine|balloon|disks)\b.*")
 """What a clone takes over from its template where the spec says nothing."""
 
-_BUSES = ("scsi", "virtio", "sata", "ide")
-_SLOT = re.compile(r"(scsi|virtio|sata|ide)(\d+)")
-
 
 def target(subject: Subject, work: Work) -> dict[str, Value]:
     """Return all attributes of a guest once the plan is carried out.
@@ -48,31 +45,6 @@ def model(subject: Subject, work: Work) -> Mapping[str, Any]:
         return subject.observed.config
     template = source(subject, work)
     return template.config if template else {}
-
-
-def disk_slots(config: Mapping[str, Any]) -> dict[int, str]:
-    """Return the slot of each disk of a VM by its index in the spec: 0 is the boot disk, others go by their number.
-
-    Source: `GET /nodes/{node}/qemu/{vmid}/config`; `boot` is `order=scsi0;net0`.
-    """
-    slots = sorted((s for s, v in config.items() if _SLOT.fullmatch(s) and _is_disk(str(v))), key=_order)
-    order = str(config.get("boot", "")).removeprefix("order=").split(";")
-    usual = [f"{bus}0" for bus in _BUSES]
-    boot = next((s for s in (*order, str(config.get("bootdisk")), *usual, *slots) if s in slots), None)
-    found = {0: boot} if boot else {}
-    for slot in slots:
-        if slot != boot:
-            found.setdefault(_order(slot)[1], slot)
-    return found
-
-
-def _is_disk(value: str) -> bool:
-    return "media=cdrom" not in value and "cloudinit" not in value and not value.startswith("none")
-
-
-def _order(slot: str) -> tuple[int, int]:
-    bus = slot.rstrip("0123456789")
-    return _BUSES.index(bus), int(slot.removeprefix(bus))
 
 
 def items(values: Mapping[str, Value], name: str) -> list[tuple[int, dict[str, Any]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from atlas import attributes
+from atlas import attributes, pveconfig
 from atlas.compare import differences
 from atlas.errors import ApiRefused, EngineError, StalePlan, TaskFailed
 from atlas.events import Stage
@@ -191,7 +191,7 @@ class Carrier:
 
     def _default_storage(self, observed: Observed) -> str:
         config = observed.config
-        boot = "rootfs" if observed.kind == "container" else words.disks(config).get(0, "")
+        boot = "rootfs" if observed.kind == "container" else pveconfig.disk_slots(config).get(0, "")
         return words.storage(config.get(boot, "")) or root_storage(self.state, observed.node)
 
     def _pool(self, change: AttributeChange) -> None:

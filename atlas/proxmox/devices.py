@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from atlas import pveconfig
 from atlas.errors import EngineError
 from atlas.plan import AttributeChange, Value
-from atlas.proxmox import words
 from atlas.state import Attributes, Kind
 
 
@@ -74,17 +74,17 @@ def network(
         return
     card = {k: v for k, v in after.items() if k in ("bridge", "vlan", "mtu", "mac")}
     ip = {k: v for k, v in after.items() if k in ("address", "gateway")}
-    parts = words.options(config.get(net, ""), "model")
+    parts = pveconfig.options(config.get(net, ""), "model")
     if kind == "container":
         parts = _addressed(_carded(parts or {"name": f"eth{i}"}, card, "hwaddr"), ip)
-        out.put[net] = words.joined({**parts, "type": "veth"}, "model")
+        out.put[net] = pveconfig.joined({**parts, "type": "veth"}, "model")
         return
     if card or not parts:
         model = next((k for k in parts if k in ("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3")), "virtio")
-        out.put[net] = words.joined(_carded(parts, card, model), "model")
+        out.put[net] = pveconfig.joined(_carded(parts, card, model), "model")
     if ip:
-        before = words.options(config.get(f"ipconfig{i}", ""))
-        set_or_delete(out, f"ipconfig{i}", words.joined(_addressed(before, ip)) or None)
+        before = pveconfig.options(config.get(f"ipconfig{i}", ""))
+        set_or_delete(out, f"ipconfig{i}", pveconfig.joined(_addressed(before, ip)) or None)
 
 
 def _carded(parts: Mapping[str, str], card: Mapping[str, Value], mac: str) -> dict[str, str]:
@@ -132,10 +132,10 @@ def mount(
         out.put[slot] = f"{storage}:{gib(after['size'])},mp={after['path']},backup={backup}"
         return
     if "path" in after or "backup" in after:
-        parts = words.options(config[slot])
+        parts = pveconfig.options(config[slot])
         parts |= {"mp": str(after.get("path", parts.get("mp")))}
         parts |= {"backup": str(int(bool(after["backup"])))} if "backup" in after else {}
-        out.put[slot] = words.joined(parts)
+        out.put[slot] = pveconfig.joined(parts)
     if after.get("storage") is not None:
         out.move.append((slot, str(after["storage"])))
     if isinstance(size := after.get("size"), int):
@@ -154,7 +154,7 @@ def disk(
     default_storage: str,
 ) -> None:
     """Set, add or detach one disk; `disks[0]` is the boot disk, whatever its slot."""
-    slot = "rootfs" if kind == "container" else words.disks(config).get(i)
+    slot = "rootfs" if kind == "container" else pveconfig.disk_slots(config).get(i)
     if gone:
         out.delete += [slot] if slot else []
         return
@@ -163,11 +163,11 @@ def disk(
         storage = after.get("storage") or default_storage
         if slot in config:
             raise EngineError(f"{slot} is in use by something that is not a disk", f"free {slot}, then resume")
-        out.put[slot] = words.joined({"volume": f"{storage}:{gib(after['size'])}", **_flags({}, after)})
+        out.put[slot] = pveconfig.joined({"volume": f"{storage}:{gib(after['size'])}", **_flags({}, after)})
         return
     flags = {k: v for k, v in after.items() if k in ("ssd", "discard", "iothread", "backup")}
     if flags and kind == "vm":
-        out.put[slot] = words.joined(_flags(words.options(config[slot]), flags))
+        out.put[slot] = pveconfig.joined(_flags(pveconfig.options(config[slot]), flags))
     if after.get("storage") is not None:
         out.move.append((slot, str(after["storage"])))
     if isinstance(size := after.get("size"), int):

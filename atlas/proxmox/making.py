@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from atlas import pveconfig
 from atlas.attributes import ssh_keys
 from atlas.errors import ApiRefused, EngineError, TaskFailed
 from atlas.events import Stage
@@ -149,7 +150,7 @@ def _clone(hands: Hands, order: Order, notes: str, marker: str, limits: Limits) 
     if target is not None and storage is not None:
         seen = order.state.storage(storage, source.node)
         storage = storage if seen is not None and seen.shared else None  # PVE clones to another node by shared ones
-    boot = words.storage(template.config.get(words.disks(template.config).get(0, ""), ""))
+    boot = words.storage(template.config.get(pveconfig.disk_slots(template.config).get(0, ""), ""))
     with _turn(hands, limits.gate(lease.source, storage or str(boot))):
         hands.stage(Stage.CREATING)
         hands.task(
@@ -186,7 +187,7 @@ def _turn(hands: Hands, gate: threading.Semaphore) -> Iterator[None]:
 
 def on_shared_storage(template: Observed, state: State) -> bool:
     """Tell whether all volumes of a template can be reached from other nodes."""
-    values = [v for k, v in template.config.items() if words.is_volume(k)]
+    values = [v for k, v in template.config.items() if pveconfig.is_volume(k)]
     found = [state.storage(words.storage(v) or "", template.node) for v in values]
     return all(s is not None and s.shared for s in found)
 
@@ -221,10 +222,10 @@ def root_storage(state: State, node: str) -> str:
     Raises:
         EngineError: The node has none for containers.
     """
-    fits = [s for s in state.storages if s.node == node and s.active and "rootdir" in s.content]
-    if not fits:
+    found = state.roomiest(node, "rootdir")
+    if found is None:
         raise EngineError(f"{node} has no storage for containers", "name one in `disks`, or allow `rootdir` on one")
-    return max(fits, key=lambda s: (s.free, s.name)).name
+    return found
 
 
 def _bring(hands: Hands, order: Order, observed: Observed) -> None:
@@ -232,7 +233,7 @@ def _bring(hands: Hands, order: Order, observed: Observed) -> None:
     target = order.lease.node
     storage = _text(order.wanted.get("disks[0].storage"))
     if storage is None:
-        own = words.storage(observed.config.get(words.disks(observed.config).get(0, ""), ""))
+        own = words.storage(observed.config.get(pveconfig.disk_slots(observed.config).get(0, ""), ""))
         storage = own if own and order.state.storage(own, target) else None
     at = At(observed.node, observed.kind, observed.vmid)
     hands.stage(Stage.CREATING, waits_for=f"migration to {target}")

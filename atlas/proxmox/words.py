@@ -9,34 +9,14 @@ from urllib.parse import unquote
 
 from atlas.attributes import natural, ssh_keys
 from atlas.plan import Value
+from atlas.pveconfig import DISK, disk_slots, options
 from atlas.state import Attributes, Kind
 
 MARKER = "atlas-run:"
 """Begins the line in the notes that ties a guest which is being made to the call that makes it."""
 
-BUSES = ("scsi", "virtio", "sata", "ide")
-FOREIGN = 100
-_DISK = re.compile(r"(scsi|virtio|sata|ide)(\d+)")
 _MODELS = frozenset({"virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "i82551", "i82557b", "ne2k_pci", "pcnet"})
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)")
-
-
-def options(text: object, first: str = "volume") -> dict[str, str]:
-    """Return a property string's parts; the part without a name gets `first` as its name."""
-    found: dict[str, str] = {}
-    for part in str(text).split(","):
-        name, equals, value = part.partition("=")
-        if equals:
-            found[name.strip()] = value
-        elif part.strip():
-            found[first] = part.strip()
-    return found
-
-
-def joined(parts: Mapping[str, object], first: str = "volume") -> str:
-    """Return a property string; the part named `first` leads, without its name."""
-    rest = ",".join(f"{k}={v}" for k, v in parts.items() if k != first)
-    return ",".join(p for p in (str(parts.get(first, "")), rest) if p)
 
 
 def mib(text: str | None) -> int | None:
@@ -49,40 +29,9 @@ def mib(text: str | None) -> int | None:
     return int(number * factor)
 
 
-def disks(config: Mapping[str, Any]) -> dict[int, str]:
-    """Return the slot of each disk of a VM by its index in the spec: 0 is the boot disk, others go by their number."""
-    slots = [k for k in sorted(config, key=natural) if _DISK.fullmatch(k) and not is_cdrom(config[k])]
-    boot = boot_disk(config, slots)
-    if boot is None:
-        return {}
-    found = {0: boot}
-    for bus in BUSES:
-        for slot in slots:
-            match = _DISK.fullmatch(slot)
-            if match and match.group(1) == bus and slot != boot:
-                number = int(match.group(2))
-                # Two buses may use one number: the later one is shown under a number that no spec reaches.
-                found.setdefault(number if number not in found else FOREIGN * (1 + BUSES.index(bus)) + number, slot)
-    return dict(sorted(found.items()))
-
-
-def boot_disk(config: Mapping[str, Any], slots: list[str]) -> str | None:
-    """Return the slot of the disk that a VM boots from, None where it has no disk."""
-    order = options(config.get("boot", ""), "legacy").get("order", "").split(";")
-    named = [str(config["bootdisk"])] if "bootdisk" in config else []
-    usual = [f"{bus}0" for bus in BUSES]
-    return next((s for s in (*order, *named, *usual, *slots) if s in slots), None)
-
-
-def is_cdrom(value: object) -> bool:
-    """Tell whether a drive is an optical one; a cloud-init drive is, too."""
-    parts = options(value)
-    return parts.get("media") == "cdrom" or parts.get("volume", parts.get("file", "")).endswith("cloudinit")
-
-
 def cloudinit_slot(config: Mapping[str, Any]) -> str | None:
     """Return the slot of the cloud-init drive, None where there is none."""
-    return next((k for k, v in config.items() if _DISK.fullmatch(k) and "cloudinit" in str(v).partition(",")[0]), None)
+    return next((k for k, v in config.items() if DISK.fullmatch(k) and "cloudinit" in str(v).partition(",")[0]), None)
 
 
 def volume(value: object) -> str:
@@ -163,7 +112,7 @@ def _vm(config: Mapping[str, Any]) -> dict[str, Value]:
         }
     if "tpmstate0" in config:
         values |= {"tpm": True, "tpm.storage": storage(config["tpmstate0"])}
-    for i, slot in disks(config).items():
+    for i, slot in disk_slots(config).items():
         parts = options(config[slot])
         values |= {
             f"disks[{i}].size": mib(parts.get("size")),
@@ -254,8 +203,3 @@ def waiting(config: Mapping[str, Any], pending: list[dict[str, Any]], kind: Kind
     # The size is the volume's, whatever the text of an option that waits says of it.
     sizes = {p for p in now if p.endswith(".size") and p in later}
     return {p: later.get(p) for p in sorted({*now, *later} - sizes, key=natural) if now.get(p) != later.get(p)}
-
-
-def is_volume(key: str) -> bool:
-    """Tell whether a key of a VM's configuration names a volume."""
-    return bool(_DISK.fullmatch(key)) or key in ("efidisk0", "tpmstate0")

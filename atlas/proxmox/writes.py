@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from atlas import attributes
+from atlas import attributes, pveconfig
 from atlas.plan import AttributeChange, Value
 from atlas.proxmox import devices, words
 from atlas.proxmox.devices import Writes, set_or_delete
@@ -75,26 +75,26 @@ def _plain(
     elif path == "tags":
         set_or_delete(out, "tags", ";".join(str(t) for t in _tuple(after)) or None)
     elif path == "start.order":
-        parts = {k: v for k, v in words.options(config.get("startup", "")).items() if k != "order"}
-        startup = words.joined({**parts, **({"order": after} if after is not None else {})})
+        parts = {k: v for k, v in pveconfig.options(config.get("startup", "")).items() if k != "order"}
+        startup = pveconfig.joined({**parts, **({"order": after} if after is not None else {})})
         set_or_delete(out, "startup", startup or None)
     elif path == "dns.servers":
         set_or_delete(out, "nameserver", " ".join(str(s) for s in _tuple(after)) or None)
     elif path == "user.ssh_keys" and kind == "vm":  # a container takes its keys only when it is made
         set_or_delete(out, "sshkeys", encoded_keys(after) or None)
     elif path == "features":
-        parts = {k: v for k, v in words.options(config.get("features", "")).items() if k not in FEATURES}
-        set_or_delete(out, "features", words.joined({**parts, **{str(f): 1 for f in _tuple(after)}}) or None)
+        parts = {k: v for k, v in pveconfig.options(config.get("features", "")).items() if k not in FEATURES}
+        set_or_delete(out, "features", pveconfig.joined({**parts, **{str(f): 1 for f in _tuple(after)}}) or None)
     elif path in ("cpu.type", "machine", "agent"):
         key, first = {"cpu.type": ("cpu", "cputype"), "machine": ("machine", "type"), "agent": ("agent", "enabled")}[
             path
         ]
-        parts = words.options(config.get(key, ""), first)
+        parts = pveconfig.options(config.get(key, ""), first)
         if after is None:
             set_or_delete(out, key, None)
         else:
             set_or_delete(
-                out, key, words.joined({**parts, first: int(after) if isinstance(after, bool) else after}, first)
+                out, key, pveconfig.joined({**parts, first: int(after) if isinstance(after, bool) else after}, first)
             )
     elif path in ("efi", "efi.secure_boot", "efi.storage"):
         devices.efi(out, config, change, wanted, storage)

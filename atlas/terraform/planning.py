@@ -10,10 +10,11 @@ from atlas import attributes
 from atlas.compare import Subject
 from atlas.diagnostics import Diagnostic, Where
 from atlas.errors import TerraformError
-from atlas.generators.target import disk_slots, model
+from atlas.generators.target import model
 from atlas.ownership import Owner
 from atlas.plan import Action, AttributeChange, Change, Effect, by_key
 from atlas.ports.cluster import Work
+from atlas.pveconfig import disk_slots
 from atlas.state import Attributes, Kind
 from atlas.terraform import table
 

@@ -13,9 +13,9 @@ from typing import Any
 from atlas.compare import Subject
 from atlas.errors import ApprovalRefused, TerraformError
 from atlas.generators.hcl import hcl
-from atlas.generators.target import disk_slots
 from atlas.generators.terraform import ADDRESSES, PROVIDER
 from atlas.ownership import Owner
+from atlas.pveconfig import disk_slots
 from atlas.state import Kind, Observed
 from atlas.terraform import detached, program, statefile
 from atlas.terraform.program import Program

@@ -146,21 +146,24 @@ def test_a_template_under_another_vmid_changes_no_byte_but_the_ignored_block() -
     assert [line.split() for line in changed] == [["vm_id", "=", "9100"]]
 
 
-def test_what_others_added_to_a_guest_stays_in_its_description() -> None:
+@pytest.mark.parametrize(
+    ("index", "slot", "beside"),
+    [(3, "sata3", {}), (201, "virtio1", {"scsi1": "local:vm-1-disk-9,size=1G"})],  # 1 is scsi1's already
+)
+def test_what_others_added_to_a_guest_stays_in_its_description(index: int, slot: str, beside: dict[str, str]) -> None:
     work = stacks.made(stacks.work({"tags": ["web"]}))
     guest = work.state.guests[10_000]
     more: dict[str, Value] = {
-        "disks[3].size": 5120,
-        "disks[3].storage": "local",
-        "disks[3].bus": "sata",
+        f"disks[{index}].size": 5120,
+        f"disks[{index}].storage": "local",
+        f"disks[{index}].bus": slot[:-1],
         "tags": ("atlas", "theirs", "web"),
     }
-    theirs = replace(
-        guest, config={**guest.config, "sata3": "local:vm-1-disk-7"}, attributes={**guest.attributes, **more}
-    )
+    config = {**guest.config, slot: "local:vm-1-disk-7", **beside}
+    theirs = replace(guest, config=config, attributes={**guest.attributes, **more})
     work = replace(work, state=replace(work.state, guests={**work.state.guests, 10_000: theirs}))
     text = terraform.generate(work)["guests.tf"]
-    assert 'interface = "sata3", storage = "local", size = 5' in text
+    assert f'interface = "{slot}", storage = "local", size = 5' in text
     assert '["atlas", "theirs", "web"]' in text
 
 

@@ -103,11 +103,8 @@ async def _ask(settings: ModelSettings, text: str, draft: Draft) -> CreateResult
             settings.timeout * 2 + 5,
         )
     except Exception as problem:  # the client passes on whatever the SDK, httpx and asyncio raise
-        what = (
-            "did not answer in time"
-            if "timed out" in str(problem).lower() or isinstance(problem, TimeoutError)
-            else (f"failed: {type(problem).__name__}")
-        )
+        late = isinstance(problem, TimeoutError) or "timed out" in str(problem).lower()
+        what = "did not answer in time" if late else f"failed: {type(problem).__name__}"
         raise ModelError(
             f"the model {settings.name} {what}", "look at ATLAS_MODEL__BASE_URL and ATLAS_MODEL__API_KEY"
         ) from problem

@@ -11,8 +11,6 @@ from atlas.language.understand import understand
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.ports.store import Message, Session
 
-__all__ = ["Known", "Reply", "decide", "wants"]
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from atlas.conversations.decide import Known, decide, wants
+from atlas.conversations.decide import decide, wants
 from atlas.conversations.team import LAST, Take, turn
 from atlas.errors import ApprovalRefused, ConversationError, LimitReached, PartlyDone, StateError, UsageError
 from atlas.events import Emitter, EventType
+from atlas.language.known import Known
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.ports.store import Message, Session, Store
 from atlas.steps.contract import Steps

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 LAST = 20
 """How many messages a team is given: enough for an agent to see what was said, and flat in time."""
 
-Take = Callable[[Steps, str, Phase, Sequence[Message]], tuple[str, str, dict[str, Any], AtlasError | None]]
-"""Takes one turn: who spoke, what was said, the data with it, and what failed."""
+Said = tuple[str, str, dict[str, Any], AtlasError | None]
+"""Who spoke, what was said, the data with it, and what failed."""
+
+Take = Callable[[Steps, str, Phase, Sequence[Message]], Said]
+"""Takes one turn."""
 
 
 def choose(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
@@ -31,9 +34,7 @@ def choose(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
     return str(named) if named else ORCHESTRATOR
 
 
-def turn(
-    steps: Steps, session: str, phase: Phase, log: Sequence[Message]
-) -> tuple[str, str, dict[str, Any], AtlasError | None]:
+def turn(steps: Steps, session: str, phase: Phase, log: Sequence[Message]) -> Said:
     """Let the team take one turn.
 
     Args:
@@ -41,9 +42,6 @@ def turn(
         session: The session's id.
         phase: Its phase, one in which an agent acts.
         log: The last messages of the session; at least one.
-
-    Returns:
-        Who spoke, what was said, the data with it, and what failed.
 
     Raises:
         ConversationError: AutoGen itself failed; the session is as it was.
@@ -56,9 +54,7 @@ def turn(
         _close(loop)
 
 
-def alone(
-    steps: Steps, session: str, phase: Phase, log: Sequence[Message]
-) -> tuple[str, str, dict[str, Any], AtlasError | None]:
+def alone(steps: Steps, session: str, phase: Phase, log: Sequence[Message]) -> Said:
     """Take a turn without a team: the agent of the phase does its step. For spec files, which nobody talks about."""
     del log
     agent = str(TABLE[phase].agent)
@@ -70,9 +66,7 @@ def alone(
     return agent, result.text, {**result.data, "phase": result.phase.value}, failure
 
 
-async def _turn(
-    steps: Steps, session: str, phase: Phase, log: Sequence[Message]
-) -> tuple[str, str, dict[str, Any], AtlasError | None]:
+async def _turn(steps: Steps, session: str, phase: Phase, log: Sequence[Message]) -> Said:
     from autogen_agentchat.base import TaskResult
     from autogen_agentchat.messages import BaseChatMessage
     from autogen_agentchat.teams import SelectorGroupChat

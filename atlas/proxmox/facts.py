@@ -243,13 +243,11 @@ def _identity(status: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _reported(card: Mapping[str, Any]) -> Iterable[str]:
+    """Yield a network card's addresses that others can reach, as a VM's agent or a container's node gives them."""
     if card.get("name") == "lo":
         return
-    for entry in card.get("ip-addresses") or ():
-        address = str(entry.get("ip-address", ""))
-        if address and not address.lower().startswith(("fe80:", "127.")) and address != "::1":
-            yield address
-    for family in ("inet", "inet6"):
-        address = str(card.get(family) or "").partition("/")[0]
+    given = [str(entry.get("ip-address", "")) for entry in card.get("ip-addresses") or ()]
+    given += [str(card.get(family) or "").partition("/")[0] for family in ("inet", "inet6")]
+    for address in given:
         if address and not address.lower().startswith(("fe80:", "127.")) and address != "::1":
             yield address

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from atlas.errors import ApiRefused, EngineError, TaskFailed, Unreachable
@@ -73,7 +73,7 @@ class Hands:
             Unreachable: There was no answer, and no task is to be found; whether anything was done is unknown.
         """
         for attempt in range(1, LOCK_TRIES + 1):
-            entry = self.journal.intend(self.key, step, at=time.time(), watch=_plain(watch), **intent)
+            entry = self.journal.intend(self.key, step, at=time.time(), watch=asdict(watch), **intent)
             try:
                 upid = call()
             except ApiRefused as refused:
@@ -83,7 +83,7 @@ class Hands:
                     continue
                 raise
             except Unreachable:
-                upid = self._lost(watch, time.time())
+                upid = next(iter(self._unnamed(watch, time.time(), self._known())), None)
                 if upid is None:
                     raise
             if upid is None:  # done within the call
@@ -123,12 +123,13 @@ class Hands:
 
         What they left is judged by the cluster afterwards, so that a failure is not raised here.
         """
-        known = {str((e.outcome or {}).get("upid")) for e in self.journal.entries()}
+        known = self._known()
         for entry in self.entries():
             outcome = entry.outcome or {}
             if "watch" not in entry.intent or outcome.keys() & {"exit", "refused", "done", "lost"}:
                 continue
-            upids = [str(outcome["upid"])] if "upid" in outcome else list(self._candidates(entry, known))
+            watch, at = Watch(**entry.intent["watch"]), float(entry.intent["at"])
+            upids = [str(outcome["upid"])] if "upid" in outcome else self._unnamed(watch, at, known)
             if not upids:
                 self.journal.settle(entry.id, lost=True)
             for upid in upids:
@@ -137,17 +138,14 @@ class Hands:
                 except TaskFailed:
                     continue
 
-    def _candidates(self, entry: Entry, known: set[str]) -> Iterator[str]:
-        watch = Watch(**entry.intent["watch"])
-        found = tasks.find(
-            self.client, watch.node, watch.type, watch.vmid, float(entry.intent["at"]), names=watch.names
-        )
-        yield from (u for u in found if u not in known)
+    def _known(self) -> set[str]:
+        """Return the UPIDs that this run's journal names."""
+        return {str((e.outcome or {}).get("upid")) for e in self.journal.entries()}
 
-    def _lost(self, watch: Watch, since: float) -> str | None:
-        known = {str((e.outcome or {}).get("upid")) for e in self.journal.entries()}
+    def _unnamed(self, watch: Watch, since: float, known: set[str]) -> list[str]:
+        """Return the tasks that a lost call may have started, the latest first."""
         found = tasks.find(self.client, watch.node, watch.type, watch.vmid, since, names=watch.names)
-        return next((u for u in found if u not in known), None)
+        return [u for u in found if u not in known]
 
     def _wait(self, entry: int, upid: str) -> None:
         try:
@@ -160,7 +158,3 @@ class Hands:
     def _back_off(self, attempt: int, reason: str) -> None:
         self.stage(Stage.WAITING, waits_for=reason)
         time.sleep(random.uniform(0.3, 1.0) * min(2**attempt, 20))  # noqa: S311  jitter is no secret
-
-
-def _plain(watch: Watch) -> Mapping[str, Any]:
-    return {"node": watch.node, "type": watch.type, "vmid": watch.vmid, "names": watch.names}

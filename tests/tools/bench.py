@@ -145,7 +145,7 @@ def terraform_by_hand(environment: dict[str, str]) -> float:
         check=True,
         capture_output=True,
         **run,
-    )  # type: ignore[call-overload]
+    )  # type: ignore[call-overload]  # what all calls share is one dict
     return seconds(["terraform", "apply", "-auto-approve", "-input=false"], 1, **run)
 
 

@@ -9,6 +9,7 @@ from fakes.labapi import Api
 
 from atlas.lab.call import PVEError
 from atlas.lab.entities import Acl, Role, User, Volume
+from atlas.lab.simulated import SimulatedBackend
 from atlas.lab.storage_nodes import _mark
 
 
@@ -44,7 +45,9 @@ async def test_a_running_guest_is_not_restored_over_and_a_removed_backup_leaves_
     world = await Api.fresh(user="root@pam")
     await world.call("POST", "/storage", storage="bak", type="dir", path="/srv/bak", content="backup")
     await world.run("POST", "/nodes/pve1/qemu", vmid=101, scsi0="local-lvm:1")
-    disks = dict(world.lab.backend._disks)  # type: ignore[attr-defined]  # the simulated one
+    backend = world.lab.backend
+    assert isinstance(backend, SimulatedBackend)
+    disks = dict(backend._disks)
     assert await world.run("POST", "/nodes/pve1/vzdump", vmid="101", storage="bak") == "OK"
     assert "lock" not in world.config(101)
     volid = next(v.volid for v in world.lab.volumes.values() if v.content == "backup")
@@ -54,7 +57,7 @@ async def test_a_running_guest_is_not_restored_over_and_a_removed_backup_leaves_
     with pytest.raises(PVEError, match=r"archive .* holds no container"):
         await world.call("POST", "/nodes/pve1/lxc", vmid=205, ostemplate=volid, restore=1)
     await world.run("DELETE", f"/nodes/pve1/storage/bak/content/{volid}")
-    assert world.lab.backend._disks == disks  # type: ignore[attr-defined]
+    assert backend._disks == disks
 
 
 async def test_a_restore_that_fails_leaves_no_guest() -> None:

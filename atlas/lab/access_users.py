@@ -99,6 +99,9 @@ def create_user(call: Call) -> None:
     _join(lab, user, params.get("groups", ""), "create user failed: ")
     _fill(user, params)
     if params.get("password"):
+        realm = lab.section("domains").get(userid.rpartition("@")[2])
+        if realm is not None and realm.data["type"] not in ("pam", "pve"):
+            raise PVEError(500, f"create user failed: can't set password on auth type '{realm.data['type']}'")
         user.password = hash_secret(params["password"])
     lab.users[userid] = user
 

@@ -216,7 +216,7 @@ def _format_fault(path: str, form: Any, text: str) -> str | None:
         return fault
     inner: dict[str, str] = {}
     for key, field in form.items():
-        if "alias" not in field and not field.get("optional") and "default" not in field and key not in found:
+        if "alias" not in field and not field.get("optional") and key not in found:
             inner[f"{path}.{key}"] = MISSING
     for key, value in found.items():
         field = form.get(key)

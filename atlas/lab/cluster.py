@@ -37,7 +37,7 @@ def nextid(call: Call) -> str:
     for vmid in range(lower, upper):
         if str(vmid) not in taken:
             return str(vmid)
-    raise PVEError(500, f"unable to get any free VMID in range [{lower}, {upper - 1}]")
+    raise PVEError(500, f"unable to get any free VMID in range [{lower}, {upper}]")
 
 
 def clustered(lab: Lab) -> bool:

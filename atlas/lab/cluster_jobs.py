@@ -152,7 +152,7 @@ def delete_job(call: Call) -> None:
 def _included(call: Call, data: dict[str, Any]) -> set[str]:
     lab = call.lab
     if data.get("vmid"):
-        return set(split_list(data["vmid"])) & set(lab.guests)
+        return set(split_list(data["vmid"]))
     if data.get("pool"):
         pool = lab.pools.get(data["pool"])
         return set(pool.vms) & set(lab.guests) if pool else set()
@@ -186,7 +186,10 @@ def included_volumes(call: Call) -> dict[str, Any]:
         raise PVEError(400, errors={"id": f"No such job '{name}'"})
     children = []
     for vmid in sorted(_included(call, table[name].data), key=int):
-        guest = call.lab.guests[vmid]
+        guest = call.lab.guests.get(vmid)
+        if guest is None:  # it was removed, but not out of the job
+            children.append({"id": int(vmid), "type": "unknown", "leaf": 1})
+            continue
         disks = [
             {"id": f"{vmid}:{key}", "name": str(value).partition(",")[0], "leaf": 1, **_reason(guest, key, str(value))}
             for key, value in sorted(guest.config.items())

@@ -30,7 +30,7 @@ def _shown(name: str, value: Any) -> Any:
     if name == "registered-tags":
         return split_list(value)
     if name not in _PARSED:
-        return value
+        return str(value)  # as the file has it
     method = load().method("PUT", "/cluster/options")
     form = method.parameters.get(name, {}).get("format") if method else None
     if not isinstance(form, dict):
@@ -46,6 +46,9 @@ def _shown(name: str, value: Any) -> Any:
 def options(call: Call) -> dict[str, Any]:
     """Return the datacenter's settings; who may not audit sees only what interfaces need."""
     data = {"description": "", "mac_prefix": MAC_PREFIX, **call.lab.options("datacenter")}
+    if "migration_unsecure" in data:  # what the property was before it had parts
+        old = "insecure" if int(data.pop("migration_unsecure")) else "secure"
+        data.setdefault("migration", f"type={old}")
     shown = {name: _shown(name, value) for name, value in data.items()}
     if not call.may("/", "Sys.Audit"):
         shown = {name: shown[name] for name in ("console", "tag-style") if name in shown}
@@ -60,6 +63,6 @@ def update_options(call: Call) -> None:
     lower, upper = int(bounds.get("lower", 100)), int(bounds.get("upper", 1_000_000))
     if lower > upper:
         raise PVEError(500, f"lower ({lower}) <= upper ({upper}) boundary rule broken")
+    data.update({name: value for name, value in call.params.items() if name != "delete"})
     for name in split_list(call.params.get("delete", "")):
         data.pop(name, None)
-    data.update({name: value for name, value in call.params.items() if name != "delete"})

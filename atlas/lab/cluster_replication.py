@@ -102,7 +102,7 @@ def delete(call: Call) -> None:
     table, name = call.lab.section("replication"), call.params["id"]
     if call.params.get("force"):
         if call.params.get("keep"):
-            raise PVEError(500, "400 Parameter verification failed.\nkeep: conflicts with parameter 'force'\n")
+            raise PVEError(400, errors={"keep": "conflicts with parameter 'force'"})
     elif name not in table:
         raise PVEError(500, f"no such job '{name}'")
     table.pop(name, None)

@@ -27,14 +27,25 @@ _PROTOCOLS = {
 }  # fmt: skip
 WITH_PORTS = {"udp", "17", "udplite", "136", "tcp", "6", "dccp", "33", "sctp", "132"}
 ICMP = {"icmp", "1", "icmpv6", "ipv6-icmp", "58"}
-_ICMP_TYPES = {
+_ICMP_V4 = {
     "any", "echo-reply", "destination-unreachable", "network-unreachable", "host-unreachable",
-    "protocol-unreachable", "port-unreachable", "fragmentation-needed", "source-quench", "redirect", "echo-request",
+    "protocol-unreachable", "port-unreachable", "fragmentation-needed", "source-route-failed", "network-unknown",
+    "host-unknown", "network-prohibited", "host-prohibited", "TOS-network-unreachable", "TOS-host-unreachable",
+    "communication-prohibited", "host-precedence-violation", "precedence-cutoff", "source-quench", "redirect",
+    "network-redirect", "host-redirect", "TOS-network-redirect", "TOS-host-redirect", "echo-request",
     "router-advertisement", "router-solicitation", "time-exceeded", "ttl-zero-during-transit",
-    "ttl-zero-during-reassembly", "parameter-problem", "timestamp-request", "timestamp-reply",
-    "address-mask-request", "address-mask-reply", "no-route", "packet-too-big", "neighbour-solicitation",
-    "neighbor-solicitation", "neighbour-advertisement", "neighbor-advertisement",
+    "ttl-zero-during-reassembly", "parameter-problem", "ip-header-bad", "required-option-missing",
+    "timestamp-request", "timestamp-reply", "address-mask-request", "address-mask-reply",
 }  # fmt: skip
+_ICMP_V6 = {
+    "destination-unreachable", "no-route", "communication-prohibited", "beyond-scope", "address-unreachable",
+    "port-unreachable", "failed-policy", "reject-route", "packet-too-big", "time-exceeded",
+    "ttl-zero-during-transit", "ttl-zero-during-reassembly", "parameter-problem", "bad-header",
+    "unknown-header-type", "unknown-option", "echo-request", "echo-reply", "router-solicitation",
+    "router-advertisement", "neighbor-solicitation", "neighbour-solicitation", "neighbor-advertisement",
+    "neighbour-advertisement", "redirect",
+}  # fmt: skip
+_ICMP_TYPES = _ICMP_V4 | _ICMP_V6
 _NAME = r"[A-Za-z][A-Za-z0-9\-_]+"
 ALIAS = re.compile(rf"(dc/|guest/)?({_NAME})")
 IPSET = re.compile(rf"\+(guest/|dc/|sdn/)?({_NAME})")
@@ -49,6 +60,12 @@ def protocol_fault(text: str) -> str | None:
 def icmp_fault(text: str) -> str | None:
     """Return what is wrong with an ICMP type, or None."""
     return None if text == "" or text in _ICMP_TYPES else f"invalid icmp-type value '{text}'"
+
+
+def icmp_mismatch(text: str, proto: str) -> str | None:
+    """Return that a protocol has no such ICMP type, or None."""
+    known = {"icmp": _ICMP_V4, "icmpv6": _ICMP_V6, "ipv6-icmp": _ICMP_V6}.get(proto, _ICMP_TYPES)
+    return None if text in known else f"invalid icmp-type '{text}' for proto '{proto}'"
 
 
 def ports_fault(text: str, *, icmp: bool = True) -> str | None:

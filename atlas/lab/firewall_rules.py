@@ -7,7 +7,7 @@ from typing import Any
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Entry
 from atlas.lab.firewall_formats import MACROS
-from atlas.lab.firewall_scope import CLUSTER, GUESTS, NODE, VNET, check_digest, ip_version, key, part, rule_faults
+from atlas.lab.firewall_scope import CLUSTER, GUESTS, NODE, VNET, check_digest, check_vnet, key, part, rule_faults
 from atlas.lab.formats import split_list
 from atlas.lab.sections import digest
 from atlas.lab.table import load
@@ -27,6 +27,7 @@ def _holder(call: Call) -> dict[str, Any]:
             raise PVEError(500, f"no such security group '{call.params['group']}'")
         found: dict[str, Any] = groups[call.params["group"]]
         return found
+    check_vnet(call)
     table = call.lab.section("firewall")
     if key(call) not in table:
         table[key(call)] = Entry({"rules": ()})
@@ -35,11 +36,9 @@ def _holder(call: Call) -> dict[str, Any]:
 
 def _shown(call: Call, rule: dict[str, Any], position: int | str, sum_: str) -> dict[str, Any]:
     shown = {**rule, "pos": position, "digest": sum_}
-    version = next((v for v in (ip_version(rule.get(n, "")) for n in ("source", "dest")) if v), None)
-    named = any(rule.get(name) for name in ("source", "dest"))
-    if version or named:
-        shown["ipversion"] = version or 4
-    faults = rule_faults(call, rule)
+    faults, version = rule_faults(call, rule)
+    if version:
+        shown["ipversion"] = version
     return shown | ({"errors": faults} if faults else {})
 
 
@@ -51,10 +50,13 @@ def _rules(call: Call) -> list[dict[str, Any]]:
 
 def _check(call: Call, rule: dict[str, Any]) -> None:
     """Refuse a rule by the first fault, as PVE does; macros get their own way of writing."""
-    for name, fault in rule_faults(call, rule).items():
+    for name, fault in rule_faults(call, rule)[0].items():
         raise PVEError(400, errors={name: fault})
     if rule.get("macro"):
         rule["macro"] = MACROS[rule["macro"].lower()]
+    # What the line of a rule in the configuration has no place for is lost.
+    rule["enable"] = int(bool(rule.get("enable", 1)))
+    rule |= {"comment": rule["comment"].split("\n")[0]} if rule.get("comment") else {}
 
 
 def _copy(call: Call, rule: dict[str, Any]) -> None:
@@ -93,15 +95,19 @@ def _read(call: Call) -> dict[str, Any]:
 def _update(call: Call) -> None:
     holder, rules, position = _at(call)
     target = call.params.get("moveto")
-    if target is not None:
+    if target not in (None, position):
         moved = rules[position]
         before, after = rules[:target], rules[target:]
         holder["rules"] = tuple([r for r in before if r is not moved] + [moved] + [r for r in after if r is not moved])
         return
     rule = rules[position]
-    for name in split_list(call.params.get("delete", "")):
-        rule.pop(name, None)
     _copy(call, rule)
+    for name in split_list(call.params.get("delete", "")):
+        if name not in _FIELDS:
+            raise PVEError(400, errors={"delete": f"no such property ('{name}')"})
+        if name in ("type", "action"):
+            raise PVEError(400, errors={"delete": f"unable to delete required property '{name}'"})
+        rule.pop(name, None)
     _check(call, rule)
     holder["rules"] = tuple(rules)
 
@@ -121,11 +127,13 @@ for _base in (*(f"{scope}/rules" for scope in (CLUSTER, NODE, VNET, *GUESTS)), f
 
 
 def _options(call: Call) -> dict[str, Any]:
+    check_vnet(call)
     options = part(call, "options")
     return {**options, "digest": digest(options)}
 
 
 def _update_options(call: Call) -> None:
+    check_vnet(call)
     options = part(call, "options")
     check_digest(call, options)
     method = load().method("PUT", call.path)
@@ -157,17 +165,29 @@ def groups(call: Call) -> list[dict[str, Any]]:
 def create_group(call: Call) -> None:
     """Make a security group, or rename one."""
     found, name, old = part(call, "groups"), call.params["group"], call.params.get("rename")
-    if name in found and old != name:
-        raise PVEError(400, errors={"group": f"Security group '{name}' already exists"})
-    if old is not None:
+    if old:
+        check_digest(call, found)
         if old not in found:
-            raise PVEError(400, errors={"rename": f"Security group '{old}' does not exist"})
-        group = dict(found.pop(old))
-    else:
-        group = {"rules": ()}
+            raise PVEError(400, errors={"group": f"Security group '{old}' does not exist"})
+    if name in found and old != name:
+        text = f"Security group '{name}' {'does already exist' if old else 'already exists'}"
+        raise PVEError(400, errors={"group": text})
+    group = dict(found.pop(old)) if old else {"rules": ()}
     if "comment" in call.params:
         group["comment"] = call.params["comment"]
-    found[name] = group
+    found[name.lower()] = group
+    if old:
+        _follow(call, old, name)
+
+
+def _follow(call: Call, old: str, new: str) -> None:
+    """Let the rules of nodes and guests that use a group use it by its new name."""
+    for entry in call.lab.section("firewall").values():
+        rules = entry.data.get("rules", ())
+        if any(rule["type"] == "group" and rule["action"] == old for rule in rules):
+            entry.data["rules"] = tuple(
+                {**rule, "action": new} if rule["type"] == "group" and rule["action"] == old else rule for rule in rules
+            )
 
 
 @api("DELETE", f"{_GROUPS}/{{group}}")

@@ -16,9 +16,12 @@ from atlas.lab.firewall_formats import (
     MACROS,
     WITH_PORTS,
     address_fault,
+    icmp_mismatch,
     ports_fault,
     protocol_fault,
 )
+from atlas.lab.sdn import running
+from atlas.lab.sdn_rules import died
 from atlas.lab.sections import CHANGED, digest
 
 # The scopes' templates below which their calls lie.
@@ -36,6 +39,12 @@ def key(call: Call) -> str:
     if "node" in params:
         return f"node/{params['node']}"
     return f"vnet/{params['vnet']}" if "vnet" in params else "cluster"
+
+
+def check_vnet(call: Call) -> None:
+    """Refuse a virtual network that was not applied."""
+    if "vnet" in call.params and call.params["vnet"] not in running(call.lab, "vnets"):
+        raise died("", "invalid vnet specified")
 
 
 def part(call: Call, name: str, *, scope: str | None = None) -> dict[str, Any]:
@@ -71,17 +80,21 @@ def ip_version(text: object) -> int | None:
     return versions.pop() if len(versions) == 1 else None
 
 
-def sets_and_aliases(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the IP sets and aliases that rules may name: a guest's own and the cluster's, by `scope/name` too."""
-    found: list[dict[str, Any]] = []
-    for name in ("ipset", "aliases"):
-        shared = part(call, name, scope="cluster")
-        known: dict[str, Any] = {**shared, **{f"dc/{item}": value for item, value in shared.items()}}
-        if "vmid" in call.params:
-            own = part(call, name)
-            known |= {**own, **{f"guest/{item}": value for item, value in own.items()}}
-        found.append(known)
-    return found[0], found[1]
+def resolve(call: Call, name: str) -> dict[str, Any] | None:
+    """Return what an alias stands for, looked for where its prefix (`dc/`, `guest/`) says."""
+    scope, _, plain = name.lower().rpartition("/")
+    found: dict[str, Any] | None = None
+    if scope != "dc" and "vmid" in call.params:
+        found = part(call, "aliases").get(plain)
+    if scope != "guest" and found is None:
+        found = part(call, "aliases", scope="cluster").get(plain)
+    return found
+
+
+def _known(call: Call, kind: str) -> set[str]:
+    """Return the names of a kind that rules may use, the cluster's and a guest's own."""
+    own = part(call, kind) if "vmid" in call.params else {}
+    return {*own, *part(call, kind, scope="cluster")}
 
 
 _TYPES = {
@@ -99,8 +112,8 @@ def _environment(call: Call) -> str:
     return {"vm": "vm", "node": "host"}.get(key(call).partition("/")[0], key(call).partition("/")[0])
 
 
-def rule_faults(call: Call, rule: dict[str, Any]) -> dict[str, str]:
-    """Return what is wrong with a rule, by parameter, in the order in which PVE finds it."""
+def rule_faults(call: Call, rule: dict[str, Any]) -> tuple[dict[str, str], int | None]:
+    """Return what is wrong with a rule, by parameter, in the order in which PVE finds it, and its version of IP."""
     faults: dict[str, str] = {}
 
     def add(name: str, text: str | None) -> None:
@@ -109,10 +122,15 @@ def rule_faults(call: Call, rule: dict[str, Any]) -> dict[str, str]:
 
     _check_kind(_environment(call), rule, add)
     proto = str(rule.get("proto") or "")
-    icmp = proto in ICMP
     if rule.get("macro") and rule["macro"].lower() not in MACROS:
         add("macro", f"unknown macro '{rule['macro']}'")
     add("proto", protocol_fault(proto))
+    _check_ports(rule, proto, add)
+    return faults, _check_addresses(call, rule, add)
+
+
+def _check_ports(rule: dict[str, Any], proto: str, add: Callable[[str, str | None], None]) -> None:
+    icmp = proto in ICMP
     for name in ("dport", "icmp-type", "sport"):
         if not rule.get(name):
             continue
@@ -120,27 +138,42 @@ def rule_faults(call: Call, rule: dict[str, Any]) -> dict[str, str]:
             add(name, ports_fault(rule[name], icmp=icmp and name == "dport"))
         if (name == "icmp-type" and not icmp) or not proto:
             add("proto", f"missing property - '{name}' requires this property")
-        elif name != "icmp-type" and proto not in WITH_PORTS and not (icmp and name == "dport"):
+        elif name == "icmp-type":
+            if rule.get("dport"):
+                add(name, "'icmp-type' cannot be specified together with 'dport'")
+            add(name, icmp_mismatch(rule[name], proto))
+        elif proto not in WITH_PORTS and not (icmp and name == "dport"):
             add(name, f"protocol '{proto}' does not support ports")
-    _check_addresses(call, rule, add)
-    return faults
 
 
-def _check_addresses(call: Call, rule: dict[str, Any], add: Callable[[str, str | None], None]) -> None:
-    sets, aliases = sets_and_aliases(call)
+def _check_addresses(call: Call, rule: dict[str, Any], add: Callable[[str, str | None], None]) -> int | None:
+    """Check where a rule is from and to; all that it names must be of one version of IP, which is returned."""
+    version = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}.get(str(rule.get("proto") or ""))
+    mixed = "detected mixed ipv4/ipv6 addresses in rule"
     for name in ("source", "dest"):
         value = str(rule.get(name) or "")
         if not value:
             continue
-        add(name, address_fault(value))
+        fault = address_fault(value)
+        other = None if fault else ip_version(value)
+        add(name, fault or (mixed if version and other not in (None, version) else None))
+        version = version or other
         if value.startswith("+"):
             match = IPSET.fullmatch(value)
             if match is None:
                 add(name, f"invalid ipset name '{value}'")
-            elif value[1:] not in sets:
+            elif match[2] not in _known(call, "ipset"):
                 add(name, f"no such ipset '{match[2]}'")
-        elif ALIAS.fullmatch(value) and value not in aliases:
+            continue
+        alias = ALIAS.fullmatch(value)
+        if alias and alias[2].lower() not in _known(call, "aliases"):
             add(name, f"no such alias '{value}'")
+        found = resolve(call, value) if alias else None
+        other = ip_version(found["cidr"]) if found else None
+        if version and other not in (None, version):
+            raise PVEError(500, mixed)
+        version = version or other
+    return version
 
 
 def _check_kind(environment: str, rule: dict[str, Any], add: Callable[[str, str | None], None]) -> None:

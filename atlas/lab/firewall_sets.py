@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
-from atlas.lab.firewall_scope import CLUSTER, GUESTS, check_digest, ip_version, part
+from atlas.lab.firewall_formats import ALIAS
+from atlas.lab.firewall_scope import CLUSTER, GUESTS, check_digest, ip_version, part, resolve
 from atlas.lab.sections import digest
 
 
-def _shown_alias(name: str, alias: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, **alias, "ipversion": ip_version(alias["cidr"]) or 4}
+def _shown_alias(alias: dict[str, Any]) -> dict[str, Any]:
+    return {**alias, "ipversion": ip_version(alias["cidr"]) or 4}
+
+
+def _alias_of(call: Call, name: str) -> dict[str, Any]:
+    """Return what the call says an alias stands for; a network of one address is that address."""
+    cidr = re.sub(r"/128$" if ":" in call.params["cidr"] else r"/32$", "", call.params["cidr"])
+    return {"name": name, "cidr": cidr} | ({"comment": call.params["comment"]} if call.params.get("comment") else {})
 
 
 def _aliases(call: Call) -> list[dict[str, Any]]:
     found = part(call, "aliases")
     sum_ = digest(found)
-    return [{**_shown_alias(name, alias), "digest": sum_} for name, alias in found.items()]
+    return [{**_shown_alias(alias), "digest": sum_} for _, alias in sorted(found.items())]
 
 
 def _create_alias(call: Call) -> None:
     found, name = part(call, "aliases"), call.params["name"]
-    if name in found:
+    if name.lower() in found:
         raise PVEError(400, errors={"name": f"alias '{name}' already exists"})
-    found[name] = {key: call.params[key] for key in ("cidr", "comment") if key in call.params}
+    found[name.lower()] = _alias_of(call, name)
 
 
 def _alias(call: Call) -> dict[str, Any]:
     found = part(call, "aliases")
-    if call.params["name"] not in found:
+    if call.params["name"].lower() not in found:
         raise PVEError(400, errors={"name": "no such alias"})
     return found
 
 
 def _read_alias(call: Call) -> dict[str, Any]:
-    name = call.params["name"]
-    return _shown_alias(name, _alias(call)[name])
+    return _shown_alias(_alias(call)[call.params["name"].lower()])
 
 
 def _update_alias(call: Call) -> None:
-    found, params = _alias(call), call.params
-    check_digest(call, found)
-    name, new = params["name"], params.get("rename", params["name"])
-    if new != name and new in found:
+    check_digest(call, part(call, "aliases"))
+    found, name = _alias(call), call.params["name"]
+    new = call.params.get("rename") or name
+    if new.lower() != name.lower() and new.lower() in found:
         raise PVEError(400, errors={"name": f"alias '{new}' already exists"})
-    del found[name]
-    found[new] = {key: params[key] for key in ("cidr", "comment") if key in params}
+    del found[name.lower()]
+    found[new.lower()] = _alias_of(call, new if new.lower() != name.lower() else name)
 
 
 def _delete_alias(call: Call) -> None:
     check_digest(call, part(call, "aliases"))
-    part(call, "aliases").pop(call.params["name"], None)
+    part(call, "aliases").pop(call.params["name"].lower(), None)
 
 
 def _sets(call: Call) -> list[dict[str, Any]]:
@@ -64,18 +72,17 @@ def _sets(call: Call) -> list[dict[str, Any]]:
 
 def _create_set(call: Call) -> None:
     found, name, old = part(call, "ipset"), call.params["name"], call.params.get("rename")
-    one: dict[str, Any]
-    if name in found and old != name:
-        raise PVEError(400, errors={"name": f"IPSet '{name}' already exists"})
-    if old is not None:
+    if old:
+        check_digest(call, found)
         if old not in found:
-            raise PVEError(400, errors={"rename": f"IPSet '{old}' does not exist"})
-        one = dict(found.pop(old))
-    else:
-        one = {"entries": {}}
+            raise PVEError(400, errors={"name": f"IPSet '{old}' does not exist"})
+    if name in found and old != name:
+        text = f"IPSet '{name}' {'does already exist' if old else 'already exists'}"
+        raise PVEError(400, errors={"name": text})
+    one: dict[str, Any] = dict(found.pop(old)) if old else {"entries": {}}
     if "comment" in call.params:
         one["comment"] = call.params["comment"]
-    found[name] = one
+    found[name.lower()] = one
 
 
 def _entries(call: Call) -> dict[str, Any]:
@@ -89,20 +96,39 @@ def _entries(call: Call) -> dict[str, Any]:
 def _read_set(call: Call) -> list[dict[str, Any]]:
     entries = _entries(call)
     sum_ = digest(entries)
-    return [{"cidr": cidr, **entry, "digest": sum_} for cidr, entry in entries.items()]
+    return [_shown_entry(call, cidr, entry, sum_) for cidr, entry in sorted(entries.items())]
 
 
-def _properties(call: Call, before: dict[str, Any]) -> dict[str, Any]:
-    found = dict(before)
-    found.update({key: call.params[key] for key in ("comment", "nomatch") if key in call.params})
-    return {key: value for key, value in found.items() if value}
+def _shown_entry(call: Call, cidr: str, entry: dict[str, Any], sum_: str) -> dict[str, Any]:
+    gone = ALIAS.fullmatch(cidr) and resolve(call, cidr) is None
+    errors = {"errors": {"cidr": f"no such alias '{cidr.rpartition('/')[2]}'"}} if gone else {}
+    return {"cidr": cidr, **entry, **errors, "digest": sum_}
+
+
+def _properties(call: Call) -> dict[str, Any]:
+    return {key: call.params[key] for key in ("comment", "nomatch") if call.params.get(key)}
+
+
+def _network(text: str) -> str:
+    """Return a network without the bits of a host, and as an address if it has just one."""
+    if "/" not in text:
+        return text
+    found = ipaddress.ip_network(text, strict=False)
+    return str(found) if found.prefixlen < found.max_prefixlen else str(found.network_address)
 
 
 def _add_entry(call: Call) -> None:
     entries, cidr = _entries(call), call.params["cidr"]
+    if ALIAS.fullmatch(cidr):
+        if resolve(call, cidr) is None:
+            raise PVEError(500, f"no such alias '{cidr.rpartition('/')[2]}'")
+    else:
+        cidr = _network(cidr)
     if cidr in entries:
         raise PVEError(400, errors={"cidr": f"address '{cidr}' already exists"})
-    entries[cidr] = _properties(call, {})
+    if re.search(r"/0+$", cidr):
+        raise PVEError(400, errors={"cidr": "a zero prefix is not allowed in ipset entries"})
+    entries[cidr] = _properties(call)
 
 
 def _entry(call: Call) -> dict[str, Any]:
@@ -114,13 +140,13 @@ def _entry(call: Call) -> dict[str, Any]:
 
 
 def _read_entry(call: Call) -> dict[str, Any]:
-    return {"cidr": call.params["cidr"], **_entry(call), "digest": digest(_entries(call))}
+    return _shown_entry(call, call.params["cidr"], _entry(call), digest(_entries(call)))
 
 
 def _update_entry(call: Call) -> None:
-    entry = _entry(call)
     check_digest(call, _entries(call))
-    _entries(call)[call.params["cidr"]] = _properties(call, entry)
+    _entry(call)
+    _entries(call)[call.params["cidr"]] = _properties(call)
 
 
 def _delete_entry(call: Call) -> None:
@@ -141,7 +167,8 @@ def _refs(call: Call) -> list[dict[str, Any]]:
         for kind, name, sign in (("alias", "aliases", ""), ("ipset", "ipset", "+")):
             if call.params.get("type") not in (None, kind):
                 continue
-            for item, value in part(call, name, scope=where).items():
+            for key, value in part(call, name, scope=where).items():
+                item = value.get("name", key)
                 row: dict[str, Any] = {"type": kind, "name": item, "ref": f"{sign}{item}", "scope": scope}
                 rows.append(row | ({"comment": value["comment"]} if value.get("comment") else {}))
     return rows

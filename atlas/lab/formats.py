@@ -121,6 +121,13 @@ def _content(text: str) -> str | None:
     return None if text in kinds else f"invalid content type '{text}'"
 
 
+def _replication_job(text: str) -> str | None:
+    match = re.fullmatch(r"(\d+)-\d+", text)
+    if match is None:
+        return f"invalid replication job id '{text}'"
+    return f"invalid replication job id '{text}' (guest IDs < 100 are reserved)" if int(match[1]) < 100 else None
+
+
 def _startup(text: str) -> str | None:
     parts = [part for part in text.split(",") if part]
     good = all(re.fullmatch(r"(order=)?\d+|(up|down)=\d+", part) for part in parts) and parts
@@ -168,7 +175,7 @@ VERIFY: dict[str, Verify] = {
     "pve-ha-resource-id": like(r"[a-z]+:\S+", "value does not look like a valid ha resource id"),
     "pve-ha-resource-or-vm-id": like(r"[a-z]+:\S+|\d+", "value does not look like a valid ha resource id"),
     "pve-ha-node": like(rf"{_NAME}(:\d+)?", "value does not look like a valid ha node"),
-    "pve-replication-job-id": like(r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '%s'"),
+    "pve-replication-job-id": _replication_job,
     "pve-sdn-zone-id": like(r"[a-z][a-z0-9]*[a-z0-9]", "zone ID '%s' contains illegal characters"),
     "pve-calendar-event": _calendar_event,
     "pve-fw-dport-spec": ports_fault,

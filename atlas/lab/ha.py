@@ -1,4 +1,4 @@
-"""cluster/ha: resources, rules and status of the high-availability manager."""
+"""cluster/ha: resources and status of the high-availability manager."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Entry
 from atlas.lab.formats import split_list
-from atlas.lab.sections import change, check_digest, settings, table_digest
+from atlas.lab.sections import check_digest, settings, table_digest, take_away
 
 MIGRATED = "ha groups have been migrated to rules"
 ARMED = "ha-armed"
 _SHOWN = ("max_restart", "max_relocate", "failback", "comment")
+_OPTIONS = ("state", "group", "comment", "failback", "max_restart", "max_relocate")
 _KINDS = {"vm": ("qemu", "VM"), "ct": ("lxc", "container")}
 
 
@@ -21,7 +22,9 @@ def resource_of(call: Call) -> str:
     if ":" in text:
         return text
     guest = call.lab.guests.get(text)
-    return f"{'ct' if guest and guest.kind == 'lxc' else 'vm'}:{text}"
+    if guest is None:
+        raise PVEError(500, f"unable to detect SID from VMID - VM/CT {text} does not exist")
+    return f"{'ct' if guest.kind == 'lxc' else 'vm'}:{text}"
 
 
 def _shown(call: Call, sid: str) -> dict[str, Any]:
@@ -29,7 +32,9 @@ def _shown(call: Call, sid: str) -> dict[str, Any]:
     return {**table[sid].data, "sid": sid, "type": sid.partition(":")[0], "digest": table_digest(table)}
 
 
-def _check_group(call: Call) -> None:
+def _check_given(call: Call, kind: str) -> None:
+    if call.params.get("type", kind) != kind:
+        raise PVEError(500, "types does not match")
     if "group" in call.params:
         raise PVEError(500, f"invalid parameter 'group': {MIGRATED}")
 
@@ -55,7 +60,7 @@ def create_resource(call: Call) -> None:
     kind, _, vmid = sid.partition(":")
     if kind not in _KINDS:
         raise PVEError(400, errors={"sid": "invalid format - value does not look like a valid ha resource id"})
-    _check_group(call)
+    _check_given(call, kind)
     guest = call.lab.guests.get(vmid)
     if guest is None:
         raise PVEError(500, f"resource '{sid}' does not exist in cluster")
@@ -65,10 +70,7 @@ def create_resource(call: Call) -> None:
     table = call.lab.section("ha/resources")
     if sid in table:
         raise PVEError(500, f"create resource failed: resource ID '{sid}' already defined")
-    data = settings(call.params, "sid", "type")
-    if data.get("state") == "enabled":
-        data["state"] = "started"
-    table[sid] = Entry({"state": "started", **data})
+    table[sid] = Entry({"state": "started", **settings(call.params, "sid", "type")})
 
 
 @api("GET", "/cluster/ha/resources/{sid}")
@@ -80,81 +82,30 @@ def read_resource(call: Call) -> dict[str, Any]:
 @api("PUT", "/cluster/ha/resources/{sid}")
 def update_resource(call: Call) -> None:
     """Change a managed guest's settings."""
-    _check_group(call)
-    sid = _existing(call, "update resources config failed: ")
-    table = call.lab.section("ha/resources")
-    check_digest(call.params, table_digest(table))
-    change(table[sid].data, call.params, "sid")
+    doing, table = "update resources config failed: ", call.lab.section("ha/resources")
+    _check_given(call, resource_of(call).partition(":")[0])
+    check_digest(call.params, table_digest(table), doing)
+    sid = _existing(call, doing)
+    given, data = settings(call.params, "sid", "type"), dict(table[sid].data)
+    take_away(data := data | given, split_list(call.params.get("delete", "")), {}, known=_OPTIONS, doing=doing)
+    table[sid].data = data
 
 
 @api("DELETE", "/cluster/ha/resources/{sid}")
 def delete_resource(call: Call) -> None:
-    """Take a guest from HA, also out of its rules."""
+    """Take a guest from HA, also out of its rules unless these are to keep it."""
     sid, table = resource_of(call), call.lab.section("ha/resources")
     if sid not in table:
         raise PVEError(500, f"cannot delete service '{sid}', not HA managed!")
     del table[sid]
+    if not call.params.get("purge", 1):
+        return
     for rule, entry in list(call.lab.section("ha/rules").items()):
         left = [name for name in split_list(entry.data["resources"]) if name != sid]
         if not left:
             del call.lab.section("ha/rules")[rule]
         elif len(left) != len(split_list(entry.data["resources"])):
             entry.data["resources"] = ",".join(left)
-
-
-def _rule(call: Call, name: str) -> dict[str, Any]:
-    table = call.lab.section("ha/rules")
-    order = list(table).index(name) + 1
-    return {**table[name].data, "rule": name, "order": order, "digest": table_digest(table)}
-
-
-@api("GET", "/cluster/ha/rules")
-def rules(call: Call) -> list[dict[str, Any]]:
-    """List the rules."""
-    kind, resource = call.params.get("type"), call.params.get("resource")
-    return [
-        _rule(call, name)
-        for name, entry in call.lab.section("ha/rules").items()
-        if kind in (None, entry.data["type"]) and (resource is None or resource in split_list(entry.data["resources"]))
-    ]
-
-
-@api("POST", "/cluster/ha/rules")
-def create_rule(call: Call) -> None:
-    """Make a rule."""
-    table, params = call.lab.section("ha/rules"), call.params
-    name, kind = params["rule"], params["type"]
-    if name in table:
-        raise PVEError(500, f"create ha rule failed: HA rule '{name}' already defined")
-    if kind == "resource-affinity" and len(split_list(params["resources"])) < 2:
-        why = "resources: rule is ineffective as there are less than two resources"
-        raise PVEError(500, f"create ha rule failed: 400 Rule '{name}' is invalid.\n{why}\n")
-    table[name] = Entry(settings(params, "rule"))
-
-
-@api("GET", "/cluster/ha/rules/{rule}")
-def read_rule(call: Call) -> dict[str, Any]:
-    """Return a rule."""
-    name = call.params["rule"]
-    if name not in call.lab.section("ha/rules"):
-        raise PVEError(500, f"no such ha rule '{name}'")
-    return _rule(call, name)
-
-
-@api("PUT", "/cluster/ha/rules/{rule}")
-def update_rule(call: Call) -> None:
-    """Change a rule."""
-    table, name = call.lab.section("ha/rules"), call.params["rule"]
-    if name not in table:
-        raise PVEError(500, f"update HA rules failed: HA rule '{name}' does not exist")
-    check_digest(call.params, table_digest(table))
-    change(table[name].data, call.params, "rule")
-
-
-@api("DELETE", "/cluster/ha/rules/{rule}")
-def delete_rule(call: Call) -> None:
-    """Remove a rule; one that is not there is no fault."""
-    call.lab.section("ha/rules").pop(call.params["rule"], None)
 
 
 def _fencing(call: Call) -> dict[str, Any]:
@@ -185,6 +136,10 @@ def status(call: Call) -> list[dict[str, Any]]:
         state = data.get("state", "started")
         now = "started" if guest.status == "running" else "stopped"
         row = {"id": f"service:{sid}", "type": "service", "sid": sid, "node": guest.node, "state": now}
-        row |= {"request_state": state, "status": f"{sid} ({guest.node}, {now})", "crm_state": now}
+        row |= {
+            "request_state": "started" if state == "enabled" else state,
+            "status": f"{sid} ({guest.node}, {now})",
+            "crm_state": now,
+        }
         rows.append(row | {key: data[key] for key in _SHOWN if key in data})
     return rows

@@ -14,7 +14,7 @@ from atlas.lab.tasks import Task
 def _resource(call: Call) -> str:
     sid = resource_of(call)
     if sid not in call.lab.section("ha/resources"):
-        raise PVEError(500, f"no such resource '{sid}'")
+        raise PVEError(500, f"resource '{sid}' is not HA managed")
     return sid
 
 
@@ -31,7 +31,8 @@ def _companions(call: Call, sid: str, affinity: str) -> list[str]:
 def _move(call: Call, *, online: bool) -> dict[str, Any]:
     """Ask the manager to bring a resource to a node."""
     sid, target, lab = _resource(call), call.params["node"], call.lab
-    lab.node(target)
+    if target not in lab.nodes:  # the manager, which is only asked, does not go there
+        return {"sid": sid, "requested-node": target}
     together = _companions(call, sid, "positive")
     apart = [name for name in _companions(call, sid, "negative") if lab.guest(name.partition(":")[2]).node == target]
 

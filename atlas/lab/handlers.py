@@ -28,6 +28,7 @@ MODULES = (
     "guest_graphs",
     "ha",
     "ha_manager",
+    "ha_rules",
     "indexes",
     "lxc_clone",
     "lxc_config",

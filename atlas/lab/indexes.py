@@ -19,6 +19,8 @@ _INDEXES: dict[str, tuple[str, str]] = {
     ),
     "/cluster/ha": ("id", "groups resources rules status"),
     "/cluster/firewall": ("name", "aliases groups ipset macros options refs rules"),
+    "/cluster/sdn": ("id", "controllers dns fabrics ipams vnets zones"),
+    "/cluster/metrics": ("name", "server"),
     "/cluster/mapping": ("name", "dir pci usb"),
     "/nodes/{node}/qemu/{vmid}": (
         "subdir",

@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
-import re
+import difflib
+from datetime import UTC, datetime
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.formats import split_list
+from atlas.lab.interfaces_checks import check_all, check_gateway, check_ports, check_v6
+from atlas.lab.interfaces_file import parsed, rendered
 from atlas.lab.records import plain
 from atlas.lab.tasks import Task
 
 _BASE = "/nodes/{node}/network"
 _ITEM = f"{_BASE}/{{iface}}"
 _BRIDGES = {"bridge", "OVSBridge"}
-_GROUPS = {
-    "any_bridge": _BRIDGES | {"vnet"},
-    "any_local_bridge": _BRIDGES,
-    "include_sdn": _BRIDGES | {"vnet", "bond", "eth", "alias", "vlan", "OVSBond", "OVSPort", "OVSIntPort"},
+_GROUPS = {"any_bridge": _BRIDGES | {"vnet"}, "any_local_bridge": _BRIDGES}
+_FILE = "/etc/network/interfaces"
+_LOOPBACK = {
+    "type": "loopback",
+    "method": "loopback",
+    "method6": "manual",
+    "families": ["inet"],
+    "autostart": 1,
+    "active": 1,
+    "priority": 1,
 }
-# An address is kept as it came and as it is shown: with its mask, and apart from it.
-_V4, _V6 = ("cidr", "address", "netmask"), ("cidr6", "address6", "netmask6")
-_WRITTEN = {"cidr": _V4, "address": _V4, "cidr6": _V6, "address6": _V6}
 
 
-def interfaces(call: Call) -> dict[str, Any]:
+def _interfaces(call: Call) -> dict[str, Any]:
     """Return the node's interfaces as they will be after the next apply; a copy."""
     node = call.lab.node(call.params["node"])
     found: dict[str, Any] = plain(node.settings.get("interfaces.new") or node.network)
-    return found
+    return {"lo": dict(_LOOPBACK), **found}
 
 
 def _store(call: Call, changed: dict[str, Any]) -> None:
-    call.lab.node(call.params["node"]).settings["interfaces.new"] = changed
+    """Keep what the file holds after it was written: what it has no place for is lost."""
+    check_all(changed)
+    node = call.lab.node(call.params["node"])
+    physical = {name for name, data in node.network.items() if data.get("exists") and data.get("type") == "eth"}
+    found = parsed(rendered(changed), physical)
+    for name in found.keys() & {"lo", *(name for name, data in node.network.items() if data.get("active"))}:
+        found[name]["active"] = 1
+    node.settings["interfaces.new"] = found
 
 
-def _completed(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return an interface with what PVE derives from its properties."""
-    data = {key: value for key, value in given.items() if value not in ("", None) or key == "bridge_ports"}
-    families = []
-    for version, suffix in ((4, ""), (6, "6")):
-        cidr, address = data.get(f"cidr{suffix}"), data.get(f"address{suffix}")
-        if cidr:
-            data[f"address{suffix}"], _, data[f"netmask{suffix}"] = str(cidr).partition("/")
-        elif address and data.get(f"netmask{suffix}"):
-            data[f"cidr{suffix}"] = f"{address}/{data[f'netmask{suffix}']}"
-        if data.get(f"address{suffix}"):
-            families.append("inet" if version == 4 else "inet6")
-            data[f"method{suffix}"] = "static"
-        else:
-            data[f"method{suffix}"] = "manual"
-    data["families"] = families or ["inet"]
-    if data.get("type") == "bridge":
-        data = {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0", **data}
-        if data.get("bridge_vlan_aware"):
-            data.setdefault("bridge_vids", "2-4094")
-    if data.get("type") == "bond":
-        data = {"bond_miimon": "100", "bond_mode": "balance-rr", **data}
-    if data.get("type") == "vlan":
-        match = re.fullmatch(r"(.+)\.(\d+)", name)
-        if match:
-            data |= {"vlan-raw-device": match[1], "vlan-id": match[2]}
-    for key in ("mtu", "vlan-id", "ovs_tag"):
-        if key in data:
-            data[key] = str(data[key])
-    return data
+def _changes(call: Call) -> str:
+    """Return how what the next apply brings differs from what is, as the web interface shows it."""
+    node, stamp = call.lab.node(call.params["node"]), "%Y-%m-%d %H:%M:%S.%f000 +0000"
+    if "interfaces.new" not in node.settings:
+        return ""
+    before, after = rendered({"lo": _LOOPBACK, **plain(node.network)}), rendered(_interfaces(call))
+    now = datetime.fromtimestamp(call.lab.clock.now(), UTC).strftime(stamp)
+    names = (f"{_FILE}\t{now}", f"{_FILE}.new\t{now}")
+    return "".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True), *names))
 
 
-def _properties(call: Call) -> dict[str, Any]:
-    return {key: value for key, value in call.params.items() if key not in ("node", "iface", "delete")}
+def _given(call: Call) -> dict[str, Any]:
+    """Return the properties that a call sets, an address apart from its mask."""
+    data = {key: value for key, value in call.params.items() if key not in ("node", "iface", "delete")}
+    for suffix in ("", "6"):
+        cidr = data.pop(f"cidr{suffix}", None)
+        if not cidr:
+            continue
+        for key in (f"address{suffix}", f"netmask{suffix}"):
+            if data.get(key):
+                raise PVEError(400, errors={key: f"{key} conflicts with cidr{suffix}"})
+        data[f"address{suffix}"], _, data[f"netmask{suffix}"] = str(cidr).partition("/")
+    if data.get("address6"):
+        check_v6(data["address6"])
+    families = [family for family, key in (("inet", "address"), ("inet6", "address6")) if data.get(key)]
+    for suffix in ("", "6"):
+        data[f"method{suffix}"] = "static" if data.get(f"address{suffix}") else "manual"
+    if data.get("bridge_vids") is not None:
+        data["bridge_vids"] = " ".join(split_list(data["bridge_vids"]))
+    return {**data, "families": families or ["inet"]}
 
 
 @api("GET", _BASE)
@@ -75,9 +84,12 @@ def network(call: Call) -> list[dict[str, Any]]:
     """List the interfaces; without Sys.Audit only bridges that the caller may use."""
     node, kind = call.params["node"], call.params.get("type")
     sees_all = call.may(f"/nodes/{node}", "Sys.Audit")
+    changes = _changes(call)
+    if changes:
+        call.extra["changes"] = changes
     rows = []
-    for name, data in interfaces(call).items():
-        if kind is not None and data["type"] not in _GROUPS.get(kind, {kind}):
+    for name, data in _interfaces(call).items():
+        if name == "lo" or (kind not in (None, "include_sdn") and data["type"] not in _GROUPS.get(kind, {kind})):
             continue
         if data["type"] in _BRIDGES:
             usable = call.may(f"/sdn/zones/localnetwork/{name}", "SDN.Audit", "SDN.Use", any=True)
@@ -96,7 +108,7 @@ def read(call: Call) -> dict[str, Any]:
 
 
 def _existing(call: Call) -> dict[str, Any]:
-    found = interfaces(call)
+    found = _interfaces(call)
     if call.params["iface"] not in found:
         raise PVEError(400, errors={"iface": "interface does not exist"})
     return found
@@ -105,36 +117,31 @@ def _existing(call: Call) -> dict[str, Any]:
 @api("POST", _BASE)
 def create(call: Call) -> None:
     """Add an interface to what the next apply brings."""
-    found, name = interfaces(call), call.params["iface"]
+    found, name = _interfaces(call), call.params["iface"]
     if name in found:
         raise PVEError(400, errors={"iface": "interface already exists"})
-    _check_gateway(call, found)
-    priority = max((int(data.get("priority", 2)) for data in found.values()), default=2) + 1
-    found[name] = _completed(name, {**_properties(call), "priority": priority})
+    check_gateway(found, name, call.params)
+    check_ports(found, name, call.params)
+    found[name] = _given(call)
+    if call.params["type"].startswith("OVS"):
+        raise PVEError(500, "Open VSwitch is not installed (need package 'openvswitch-switch')")
     _store(call, found)
-
-
-def _check_gateway(call: Call, found: dict[str, Any]) -> None:
-    for key in ("gateway", "gateway6"):
-        for name, data in found.items():
-            if call.params.get(key) and name != call.params["iface"] and data.get(key):
-                raise PVEError(400, errors={key: f"Default gateway already exists on interface '{name}'."})
 
 
 @api("PUT", _ITEM)
 def update(call: Call) -> None:
     """Change an interface in what the next apply brings."""
     found, name = _existing(call), call.params["iface"]
-    _check_gateway(call, found)
     data = found[name]
     for key in split_list(call.params.get("delete", "")):
-        for written in _WRITTEN.get(key, (key,)):
-            data.pop(written, None)
-    for key, forms in _WRITTEN.items():
-        if key in call.params:
-            for written in forms:
-                data.pop(written, None)
-    found[name] = _completed(name, {**data, **_properties(call)})
+        data.pop(key, None)
+        suffix = key.removeprefix("cidr")
+        for part in ("address", "netmask") if key in ("cidr", "cidr6") else ():
+            data.pop(f"{part}{suffix}", None)
+    given = _given(call)
+    check_gateway(found, name, given)
+    check_ports(found, name, given)
+    found[name] = {**data, **given}
     _store(call, found)
 
 
@@ -155,7 +162,7 @@ def apply(call: Call) -> str:
         await task.spend(1)
         pending = node.settings.pop("interfaces.new", None)
         if pending is not None:
-            node.network = {name: {**data, "active": 1} for name, data in plain(pending).items()}
+            node.network = {name: {**data, "active": 1} for name, data in plain(pending).items() if name != "lo"}
 
     return call.task("srvreload", "networking", work)
 

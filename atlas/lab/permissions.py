@@ -58,9 +58,7 @@ def _holds(test: list[Any], request: _Request, *, quiet: bool) -> bool:
     if kind == "perm":
         return _perm(rest, request, quiet=quiet)
     if kind == "perm-modify":
-        path = normal_path(_filled(rest[0], request.params))
-        if path is None:
-            return _refuse(quiet, "")
+        path = normal_path(_filled(rest[0], request.params)) or "/access"
         return _quietly(quiet, lambda: request.lab.rights.may_modify(request.user, path))
     if kind == "userid-group":
         return _user_group(rest, request, quiet=quiet)

@@ -25,7 +25,7 @@ _ACL_PATH = re.compile(
     r"|/sdn/(controllers|dns|fabrics|ipams|prefix-lists|route-maps)(/[A-Za-z0-9._-]+)?"
     r"|/sdn/zones(/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+(/[1-9][0-9]{0,3})?)?)?"
     r"|/storage(/[A-Za-z0-9._-]+)?|/vms(/[1-9][0-9]{2,})?"
-    r"|/mapping(/(cpu|dir|pci|usb|notifications)(/[A-Za-z0-9._-]+)?)?"
+    r"|/mapping(/[A-Za-z0-9._-]+){0,2}"
 )
 
 

@@ -6,22 +6,17 @@ from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Entry
+from atlas.lab.formats import split_list
+from atlas.lab.guest_devices import random_mac
 from atlas.lab.records import Table
-from atlas.lab.sections import change, check_digest, settings, table_digest
+from atlas.lab.sdn_rules import OPTIONS, check_controller, check_kept, check_known, check_unused, check_vnet, check_zone
+from atlas.lab.sections import check_digest, settings, table_digest, take_away
 from atlas.lab.tasks import Task
 from atlas.lab.world import Lab
 
-# kind -> the name of its key, and what one of a type cannot be without
-_KINDS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
-    "zones": (
-        "zone",
-        {"vlan": ("bridge",), "qinq": ("bridge", "tag"), "vxlan": ("peers",), "evpn": ("controller", "vrf-vxlan")},
-    ),
-    "vnets": ("vnet", {}),
-    "controllers": ("controller", {"evpn": ("asn",), "bgp": ("asn",), "isis": ("isis-domain",)}),
-    "ipams": ("ipam", {"netbox": ("url", "token"), "phpipam": ("url", "token", "section")}),
-    "dns": ("dns", {"powerdns": ("url", "key")}),
-}
+# kind -> the name of its key
+_KINDS = {"zones": "zone", "vnets": "vnet", "controllers": "controller", "ipams": "ipam", "dns": "dns"}
+Data = dict[str, Any]
 APPLIED = (
     *("zones", "vnets", "subnets", "controllers"),
     *("fabrics", "fabric-nodes", "prefix-lists", "route-maps"),
@@ -79,12 +74,7 @@ def one(call: Call, kind: str, key: str) -> dict[str, Any]:
     for row in view(call.lab, kind, key, call.params):
         if row[key] == name:
             return row
-    raise PVEError(500, f"sdn '{name}' does not exist")
-
-
-def inner(doing: str, name: str, text: str) -> PVEError:
-    """A parameter error that was raised under a lock reaches the client as 500 with its text."""
-    return PVEError(500, f"{doing}400 Parameter verification failed.\n{name}: {text}\n")
+    raise PVEError(500, missing(kind, name))
 
 
 def check_token(call: Call, doing: str) -> None:
@@ -104,19 +94,54 @@ def release_token(call: Call) -> None:
         call.lab.options(LOCK).clear()
 
 
-def _register(kind: str) -> None:  # noqa: C901  one small function for each method of a kind
-    key, required = _KINDS[kind]
-    word = {"zones": "zone", "vnets": "vnet", "controllers": "controller", "ipams": "ipam", "dns": "dns"}[kind]
+def _tables(lab: Lab) -> dict[str, Table[Entry]]:
+    return {kind: configured(lab, kind) for kind in (*_KINDS, "subnets")}
+
+
+def missing(kind: str, name: str) -> str:
+    """Return PVE's words for an object that there is not."""
+    return f"sdn {'vnet ' if kind == 'vnets' else 'subnet ' if kind == 'subnets' else ''}'{name}' does not exist"
+
+
+def changed(call: Call, kind: str, key: str, entry: Entry, doing: str) -> Data:
+    """Return an object as a call changes it, and put that in its place when it is found good."""
+    check_digest(call.params, table_digest(configured(call.lab, kind)), doing)
+    given = settings(call.params, key, "lock-token", *(("vnet",) if kind == "subnets" else ()))
+    data = dict(entry.data)
+    check_known(kind, data, given, doing, new=False)
+    needed, more = OPTIONS[kind][data["type"]]
+    names = split_list(str(call.params.get("delete", "")))
+    take_away(data, names, given, known=(*needed, *more), needed=needed, doing=doing)
+    for name in (name for name, value in call.params.items() if value == ""):
+        data.pop(name, None)
+    return data | given
+
+
+def _check(call: Call, kind: str, name: str, data: Data, given: Data, doing: str) -> None:
+    """Refuse an object that does not fit the others."""
+    tables = _tables(call.lab)
+    if kind == "zones":
+        check_zone(tables, name, data, given, doing)
+        if data["type"] == "evpn":
+            data.setdefault("mac", random_mac())
+    elif kind == "controllers":
+        check_controller(tables[kind], name, data, doing)
+    elif kind == "vnets":
+        check_vnet(tables, name, data, doing)
+
+
+def _register(kind: str) -> None:
+    key = word = _KINDS[kind]
     base, item = f"/cluster/sdn/{kind}", f"/cluster/sdn/{kind}/{{{key}}}"
 
-    def found(call: Call) -> Entry:
+    def found(call: Call, doing: str) -> Entry:
         name, table = call.params[key], configured(call.lab, kind)
         if name not in table:
-            raise PVEError(500, f"sdn '{name}' does not exist")
+            raise PVEError(500, f"{'' if kind == 'vnets' else doing}{missing(kind, name)}")
         return table[name]
 
     @api("GET", base)
-    def index(call: Call) -> list[dict[str, Any]]:
+    def index(call: Call) -> list[Data]:
         kind_wanted = call.params.get("type")
         rows = [row for row in view(call.lab, kind, key, call.params) if kind_wanted in (None, row.get("type"))]
         return [row for row in rows if _sees(call, kind, row[key])]
@@ -129,42 +154,34 @@ def _register(kind: str) -> None:  # noqa: C901  one small function for each met
         data = settings(call.params, key, "lock-token")
         if kind == "vnets":
             data["type"] = "vnet"
-        for option in required.get(data["type"], ()):
-            if option not in data:
-                raise PVEError(500, f"missing value for required option '{option}'")
+        check_known(kind, data, data, "", new=True)
         if name in table:
             raise PVEError(500, f"{doing}sdn {word} object ID '{name}' already defined")
-        if kind == "vnets":
-            _check_vnet(call.lab, name, data, doing)
+        _check(call, kind, name, data, data, doing)
         table[name] = Entry(data)
 
     @api("GET", item)
-    def read(call: Call) -> dict[str, Any]:
+    def read(call: Call) -> Data:
         return one(call, kind, key)
 
     @api("PUT", item)
     def update(call: Call) -> None:
         doing = f"update sdn {word} object failed: "
         check_token(call, doing)
-        entry = found(call)
-        check_digest(call.params, table_digest(configured(call.lab, kind)), doing)
-        data = dict(entry.data)
-        change(data, call.params, key, "lock-token")
-        if kind == "vnets":
-            _check_vnet(call.lab, call.params[key], data, doing)
+        entry = found(call, doing)
+        data = changed(call, kind, key, entry, doing)
+        given = settings(call.params, key, "lock-token")
+        check_kept(configured(call.lab, "subnets"), kind, call.params[key], entry.data, data, doing)
+        _check(call, kind, call.params[key], data, given, doing)
         entry.data = data
 
     @api("DELETE", item)
     def delete(call: Call) -> None:
-        doing = f"delete sdn {word} object failed: "
+        doing = f"delete sdn {'zone' if kind == 'ipams' else word} object failed: "
         check_token(call, doing)
-        name, table = call.params[key], configured(call.lab, kind)
-        if name not in table:
-            raise PVEError(
-                500, f"sdn vnet '{name}' does not exist" if kind == "vnets" else f"{doing}sdn '{name}' does not exist"
-            )
-        _check_unused(call.lab, kind, name, doing)
-        del table[name]
+        found(call, doing)
+        check_unused(_tables(call.lab), kind, call.params[key], doing)
+        del configured(call.lab, kind)[call.params[key]]
 
     del index, create, read, update, delete  # they are known by their registration
 
@@ -176,29 +193,6 @@ def _sees(call: Call, kind: str, name: str) -> bool:
     else:
         path = f"/sdn/{kind}/{name}"
     return call.may(path, "SDN.Audit", "SDN.Allocate", any=True)
-
-
-def _check_vnet(lab: Lab, name: str, data: dict[str, Any], doing: str) -> None:
-    zone = configured(lab, "zones").get(data["zone"])
-    if zone is None:
-        raise PVEError(500, f"{doing}zone {data['zone']} doesn't exist")
-    if zone.data["type"] in ("vlan", "qinq", "vxlan", "evpn") and not data.get("tag"):
-        raise inner(doing, "tag", "missing vlan tag" if zone.data["type"] in ("vlan", "qinq") else "missing vxlan tag")
-    if not data.get("tag"):
-        return
-    for other, entry in configured(lab, "vnets").items():
-        if other != name and entry.data["zone"] == data["zone"] and entry.data.get("tag") == data["tag"]:
-            raise inner(doing, "tag", f"tag {data['tag']} already exist in vnet {other}")
-
-
-def _check_unused(lab: Lab, kind: str, name: str, doing: str) -> None:
-    if kind == "zones":
-        for vnet, entry in configured(lab, "vnets").items():
-            if entry.data["zone"] == name:
-                where = " at /usr/share/perl5/PVE/Network/SDN/Zones/Plugin.pm line 200."
-                raise PVEError(500, f"{doing}zone {name} is used by vnet {vnet}{where}")
-    if kind == "vnets" and any(entry.data["vnet"] == name for entry in configured(lab, "subnets").values()):
-        raise inner(doing, "vnet", "Can't delete vnet if subnets exists")
 
 
 for _kind in _KINDS:

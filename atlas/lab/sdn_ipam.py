@@ -8,7 +8,8 @@ from typing import Any
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Entry
 from atlas.lab.records import Table
-from atlas.lab.sdn import configured
+from atlas.lab.sdn import configured, running
+from atlas.lab.sdn_rules import died
 from atlas.lab.world import Lab
 
 _BASE = "/cluster/sdn/vnets/{vnet}/ips"
@@ -19,16 +20,16 @@ def _given(lab: Lab) -> Table[Entry]:
 
 
 def _subnet(call: Call, ip: str) -> str:
-    """Return the range of the virtual network that an address is in."""
-    for name, entry in configured(call.lab, "subnets").items():
+    """Return the range of the virtual network, as it was applied, that an address is in."""
+    for name, entry in running(call.lab, "subnets").items():
         _, network, mask = name.split("-", 2)
         if entry.data["vnet"] == call.params["vnet"] and _inside(ip, f"{network}/{mask}"):
             return f"{network}/{mask}"
-    raise PVEError(500, f"can't find any subnet for ip {ip}")
+    raise died("", f"can't find any subnet for ip {ip}")
 
 
 def _inside(ip: str, cidr: str) -> bool:
-    return ipaddress.ip_address(ip) in ipaddress.ip_network(cidr, strict=False)
+    return bool(ip) and ipaddress.ip_address(ip) in ipaddress.ip_network(cidr, strict=False)
 
 
 def _add(call: Call, **more: Any) -> None:
@@ -60,6 +61,7 @@ def add(call: Call) -> None:
 def move(call: Call) -> None:
     """Give a MAC another address in place of the one it has."""
     old = _of_mac(call, ipaddress.ip_address(call.params["ip"]).version)
+    _subnet(call, old.partition("/")[2] if old else "")
     kept = _given(call.lab).pop(old) if old else None
     vmid = {"vmid": call.params["vmid"]} if "vmid" in call.params else {}
     try:
@@ -74,8 +76,8 @@ def move(call: Call) -> None:
 def remove(call: Call) -> None:
     """Take an address back."""
     key = f"{call.params['zone']}/{call.params['ip']}"
+    _subnet(call, call.params["ip"])
     if key not in _given(call.lab):
-        _subnet(call, call.params["ip"])
         raise PVEError(500, f"IP '{call.params['ip']}' does not exist in IPAM DB")
     del _given(call.lab)[key]
 

@@ -13,16 +13,15 @@ _BASE = "/nodes/{node}/sdn"
 _NIC = re.compile(r"net(\d+)")
 
 
-def _check_zone(call: Call) -> str:
+def _check_zone(call: Call) -> None:
     name = str(call.params["zone"])
     if name != "localnetwork" and name not in running(call.lab, "zones"):
-        raise PVEError(500, f"zone '{name}' does not exist")
-    return name
+        raise PVEError(400, errors={"zone": "zone does not exist"})
 
 
 def _visible(call: Call) -> list[str]:
     """Return the virtual networks of the zone that the caller sees; the node's own bridges for `localnetwork`."""
-    zone = _check_zone(call)
+    zone = str(call.params["zone"])
     if zone == "localnetwork":
         names = [n for n, d in call.lab.node(call.params["node"]).network.items() if d.get("type") == "bridge"]
     else:
@@ -56,6 +55,7 @@ def _ports(call: Call, bridge: str) -> list[Data]:
 @api("GET", f"{_BASE}/zones/{{zone}}/bridges")
 def bridges(call: Call) -> list[Data]:
     """List a zone's bridges with the guests on them."""
+    _check_zone(call)
     network = call.lab.node(call.params["node"]).network
     return [
         {

@@ -81,6 +81,10 @@ class Section:
         words, status = text.format(name), status or self.status
         return PVEError(400, errors={self.key: words}) if status == 400 else PVEError(status, words)
 
+    def needed(self, kind: str) -> tuple[str, ...]:
+        """Return what an object of a type cannot be without."""
+        return self.required.get(kind, self.required.get("", ()))
+
     def named(self, call: Call) -> str:
         """Return the name that a call gives."""
         return self.name(str(call.params[self.key]))
@@ -100,7 +104,7 @@ def without(section: Section, call: Call) -> list[str]:
     for name in filter(None, names):
         if name not in change and name not in create:
             raise PVEError(500, f"no such option '{name}'")
-        if not int(create.get(name, {}).get("optional", 1)):
+        if name in section.needed(str(call.params.get("type", ""))) or not int(create.get(name, {}).get("optional", 1)):
             raise PVEError(500, f"unable to delete required option '{name}'")
         if name in call.params:
             raise PVEError(500, f"cannot set and delete property '{name}' at the same time!")
@@ -130,7 +134,7 @@ def serve(section: Section) -> None:
         if name in table:
             raise PVEError(section.taken, section.exists.format(name))
         data = {**section.defaults, **settings(call.params, *hidden)}
-        for option in section.required.get(str(data.get("type", "")), section.required.get("", ())):
+        for option in section.needed(str(data.get("type", ""))):
             if option not in data:
                 raise PVEError(500, f"missing value for required option '{option}'")
         section.check(call, name, data)

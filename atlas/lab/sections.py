@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from atlas.lab.call import PVEError
@@ -40,6 +40,42 @@ def settings(params: Mapping[str, Any], *without: str) -> dict[str, Any]:
     """Return the parameters that are an object's own properties; PVE writes no line for an empty one."""
     hidden = ("delete", "digest", *without)
     return {key: value for key, value in params.items() if key not in hidden and value != ""}
+
+
+def take_away(
+    data: dict[str, Any],
+    names: Iterable[str],
+    given: Mapping[str, Any],
+    *,
+    known: Collection[str],
+    needed: Collection[str] = (),
+    fixed: Collection[str] = (),
+    doing: str = "",
+) -> None:
+    """Delete properties of an object.
+
+    Args:
+        data: The object.
+        names: What is to go.
+        given: What the same call sets.
+        known: What such an object may have.
+        needed: What of that it cannot be without.
+        fixed: What of that is never changed.
+        doing: How an error begins.
+
+    Raises:
+        PVEError: 500 where something cannot go.
+    """
+    for name in names:
+        if name not in known:
+            raise PVEError(500, f"{doing}no such option '{name}'")
+        if name in needed:
+            raise PVEError(500, f"{doing}unable to delete required option '{name}'")
+        if name in fixed:
+            raise PVEError(500, f"{doing}unable to delete fixed option '{name}'")
+        if name in given:
+            raise PVEError(500, f"{doing}cannot set and delete property '{name}' at the same time!")
+        data.pop(name, None)
 
 
 def change(data: dict[str, Any], params: Mapping[str, Any], *without: str) -> None:

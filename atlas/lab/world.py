@@ -69,10 +69,8 @@ class Lab:
             PVEError: 500 where there is no such node.
         """
         if name not in self.nodes:
-            raise PVEError(
-                500,
-                f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known",
-            )
+            why = f"failed to get address info for: {name}: Temporary failure in name resolution"
+            raise PVEError(500, f"hostname lookup '{name}' failed - {why}")
         return self.nodes[name]
 
     def online(self, name: str) -> bool:

@@ -63,6 +63,7 @@ async def nodes_and_guests(p: Proof) -> None:
 async def virtual_networks(p: Proof) -> None:
     await p.do("POST /cluster/sdn/zones", zone="za", type="simple")
     await p.do("POST /cluster/sdn/vnets", vnet="va", zone="za")
+    await p.do("PUT /cluster/sdn")  # a network has a firewall when it was applied
     base = "/cluster/sdn/vnets/va/firewall"
     await rules(p, f"{base}/rules", {**RULE, "type": "forward"})
     await options(p, base, {"enable": 1})

@@ -27,7 +27,7 @@ async def network(p: Proof) -> None:
     await p.unsets(f"DELETE {base}", {}, f"GET {base}", row)
     await p.do(f"POST {base}", iface="vmbr9", type="bridge")
     change = {"type": "bridge", "comments": "x"}
-    await p.sets(f"PUT {base}/vmbr9", change, f"GET {base}/vmbr9", {"comments": "x"})
+    await p.sets(f"PUT {base}/vmbr9", change, f"GET {base}/vmbr9", {"comments": "x\n"})
     addressed = {"type": "bridge", "cidr": "10.9.0.2/24", "cidr6": "fd00::2/64"}
     await p.sets(f"PUT {base}/vmbr9", addressed, f"GET {base}/vmbr9", {"address6": "fd00::2", "netmask": "24"})
     bare = {"type": "bridge", "delete": "cidr,cidr6"}

@@ -23,6 +23,7 @@ async def configuration(p: Proof) -> None:
     await p.sets(f"POST {base}", {"subnet": "10.9.0.0/24", "type": "subnet"}, f"GET {base}", row)
     item = f"{base}/zb-10.9.0.0-24"
     await p.sets(f"PUT {item}", {"gateway": "10.9.0.1"}, f"GET {item}", {"gateway": "10.9.0.1"})
+    await p.do(f"PUT {SDN}")  # addresses are given out of what was applied
     ips, status = f"{SDN}/vnets/vb/ips", f"GET {SDN}/ipams/pve/status"
     mac = {"zone": "zb", "mac": "BC:24:11:00:00:01"}
     await p.sets(f"POST {ips}", {**mac, "ip": "10.9.0.5"}, status, {"ip": "10.9.0.5"})

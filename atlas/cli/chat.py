@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.common import (
-    Cluster,
-    EngineName,
-    Json,
-    NoColor,
-    Output,
-    Quiet,
-    Verbose,
-    Yes,
-    application,
-    output,
-    report,
-)
+from atlas.cli.common import Cluster, EngineName, Output, Yes, application, report, with_output
 
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
@@ -34,50 +22,44 @@ SessionId = Annotated[str | None, typer.Argument(help="The session; a prefix wil
 _WORDS = {"quit", "exit", "bye", ":q"}
 
 
+@with_output
 def chat(
+    out: Output,
     words: Annotated[list[str] | None, typer.Argument(help="What you want, in words.", show_default=False)] = None,
     cluster: Cluster = None,
     engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
 ) -> None:
     """Say what you want; the agents ask what only you know, show the plan, and carry it out when you say yes."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        app = application(out, cluster, engine)
-        conversation = app.talk(app.profile(cluster).name)
-        out.print(f"[dim]session {conversation.id}; say what you want, `help`, or `quit`[/]")
-        _talk(conversation, out, " ".join(words) if words else None)
+    app = application(out, cluster, engine)
+    conversation = app.talk(app.profile(cluster).name)
+    out.print(f"[dim]session {conversation.id}; say what you want, `help`, or `quit`[/]")
+    _talk(conversation, out, " ".join(words) if words else None)
 
 
+@with_output
 def resume(
+    out: Output,
     session: SessionId = None,
     yes: Yes = False,
     engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
 ) -> None:
     """Go on with a session where it stopped, after a crash too; without a name, the latest unfinished one."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        from atlas.cli.run import finish
-        from atlas.events import EventType
+    from atlas.cli.run import finish
+    from atlas.events import EventType
 
-        app = application(out, None, engine)
-        found = app.store.session(session) if session else app.unfinished()
-        out.emit.within(session=found.id)(EventType.SESSION_STARTED, origin=found.origin, resumed=True)
-        conversation = app.conversation(found)
-        out.print(f"[dim]session {found.id}, {found.phase.value}[/]")
-        if found.origin != "chat":
-            finish(app, conversation, out, yes=yes)
-            return
-        _retell(app.store.messages(found.id, 4), out)
-        after = conversation.resume()
-        if yes and after.phase == "awaiting_approval":
-            conversation.say("yes")
-        _talk(conversation, out, None)
+    app = application(out, None, engine)
+    found = app.store.session(session) if session else app.unfinished()
+    out.emit.within(session=found.id)(EventType.SESSION_STARTED, origin=found.origin, resumed=True)
+    conversation = app.conversation(found)
+    out.print(f"[dim]session {found.id}, {found.phase.value}[/]")
+    if found.origin != "chat":
+        finish(app, conversation, out, yes=yes)
+        return
+    _retell(app.store.messages(found.id, 4), out)
+    after = conversation.resume()
+    if yes and after.phase == "awaiting_approval":
+        conversation.say("yes")
+    _talk(conversation, out, None)
 
 
 def _talk(conversation: Conversation, out: Output, first: str | None) -> None:
@@ -142,46 +124,42 @@ def _retell(messages: Sequence[Message], out: Output) -> None:
 
 
 @sessions.command("list")
-def list_(json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def list_(out: Output) -> None:
     """List the sessions, the latest first."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.cli.tables import table, when
+    from atlas.cli.tables import table, when
 
-        found = application(out, None).store.sessions()
-        rows = [(s.id, s.phase.value, s.cluster or "", s.stack or "", s.origin, when(s.updated)) for s in found]
-        names = ("session", "phase", "cluster", "stack", "origin", "updated")
-        out.result({"sessions": [dict(zip(names, row, strict=True)) for row in rows]})
-        out.print(table(names, rows) if rows else "no sessions yet; begin with `atlas chat`")
+    found = application(out, None).store.sessions()
+    rows = [(s.id, s.phase.value, s.cluster or "", s.stack or "", s.origin, when(s.updated)) for s in found]
+    names = ("session", "phase", "cluster", "stack", "origin", "updated")
+    out.result({"sessions": [dict(zip(names, row, strict=True)) for row in rows]})
+    out.print(table(names, rows) if rows else "no sessions yet; begin with `atlas chat`")
 
 
 @sessions.command()
-def show(
-    session: Annotated[str, typer.Argument(help="The session; a prefix will do.")],
-    json: Json = False,
-    no_color: NoColor = False,
-) -> None:
+@with_output
+def show(out: Output, session: Annotated[str, typer.Argument(help="The session; a prefix will do.")]) -> None:
     """Show a session: every message, its plan and its run."""
-    with output(json=json, no_color=no_color) as out:
-        from dataclasses import asdict
+    from dataclasses import asdict
 
-        from rich.markup import escape
+    from rich.markup import escape
 
-        from atlas.cli.tables import when
+    from atlas.cli.tables import when
 
-        store = application(out, None).store
-        found = store.session(session)
-        messages = store.messages(found.id)
-        run = store.run(found.run) if found.run else None
-        out.result(
-            {
-                "session": {**asdict(found), "phase": found.phase.value},
-                "messages": [asdict(m) for m in messages],
-                "run": asdict(run) if run else None,
-            }
-        )
-        out.print(f"[bold]{found.id}[/]  {found.phase.value}  cluster {found.cluster}  stack {found.stack or '-'}")
-        for message in messages:
-            out.print(f"\n[cyan]{message.source}[/] [dim]{when(message.ts)}[/]")
-            out.print(escape(message.text))
-        if run is not None:
-            out.print(f"\nrun {run.id}: {run.result or run.stage}{f', {escape(run.reason)}' if run.reason else ''}")
+    store = application(out, None).store
+    found = store.session(session)
+    messages = store.messages(found.id)
+    run = store.run(found.run) if found.run else None
+    out.result(
+        {
+            "session": {**asdict(found), "phase": found.phase.value},
+            "messages": [asdict(m) for m in messages],
+            "run": asdict(run) if run else None,
+        }
+    )
+    out.print(f"[bold]{found.id}[/]  {found.phase.value}  cluster {found.cluster}  stack {found.stack or '-'}")
+    for message in messages:
+        out.print(f"\n[cyan]{message.source}[/] [dim]{when(message.ts)}[/]")
+        out.print(escape(message.text))
+    if run is not None:
+        out.print(f"\nrun {run.id}: {run.result or run.stage}{f', {escape(run.reason)}' if run.reason else ''}")

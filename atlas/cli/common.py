@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -27,6 +29,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also tasks, and 
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="Where the lab lies.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan that is shown.")]
+
+
+P = ParamSpec("P")
 
 
 @dataclass(slots=True)
@@ -61,6 +66,25 @@ class Output:
         """Print for a person; nothing with `--json`."""
         if self.view is not None:
             self.view.console.print(*parts, highlight=False)
+
+
+_COMMON = {"json": Json, "quiet": Quiet, "verbose": Verbose, "no_color": NoColor}
+
+
+def with_output(run: Callable[Concatenate[Output, P], None]) -> Callable[..., None]:
+    """Give a command the common options; before its own parameters it takes the output that they choose."""
+
+    @functools.wraps(run)
+    def command(*, json: bool, quiet: bool, verbose: bool, no_color: bool, **own: Any) -> None:
+        with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
+            run(out, **own)  # type: ignore[call-arg]  # typer gives what the signature below says
+
+    own = list(inspect.signature(run, eval_str=True).parameters.values())[1:]
+    common = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=t) for n, t in _COMMON.items()
+    ]
+    command.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # what typer reads
+    return command
 
 
 _PIPE = 1000

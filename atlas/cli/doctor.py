@@ -6,28 +6,27 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.common import Cluster, EngineName, Json, NoColor, application, output
+from atlas.cli.common import Cluster, EngineName, Output, application, with_output
 
 
+@with_output
 def doctor(
+    out: Output,
     role: Annotated[
         bool, typer.Option("--role", help="Print the least role for each engine, and how to make it.")
     ] = False,
     cluster: Cluster = None,
     engine: EngineName = "auto",
-    json: Json = False,
-    no_color: NoColor = False,
 ) -> None:
     """Check programs, provider, cluster, token and templates, and say how to mend each."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.doctor import examine, roles
+    from atlas.doctor import examine, roles
 
-        app = application(out, cluster, engine)
-        if role:
-            lines = list(roles())
-            out.result({"commands": lines})
-            for line in lines:
-                out.print(line)
-            return
-        if not examine(app, out.emit):
-            raise typer.Exit(1)
+    app = application(out, cluster, engine)
+    if role:
+        lines = list(roles())
+        out.result({"commands": lines})
+        for line in lines:
+            out.print(line)
+        return
+    if not examine(app, out.emit):
+        raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas.cli.common import Cluster, Json, NoColor, Output, Quiet, Verbose, Yes, application, ask, output
+from atlas.cli.common import Cluster, Output, Yes, application, ask, with_output
 
 if TYPE_CHECKING:
     from atlas.app import App
@@ -22,28 +22,29 @@ Storage = Annotated[str | None, typer.Option("--storage", help="Where the templa
 
 
 @images.command("list")
-def list_images(cluster: Cluster = None, json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def list_images(out: Output, cluster: Cluster = None) -> None:
     """List the catalogue's images and the templates that stand for them on the cluster."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.cli.tables import table
-        from atlas.proofs import words
-        from atlas.runs.images import overview
+    from atlas.cli.tables import table
+    from atlas.proofs import words
+    from atlas.runs.images import overview
 
-        rows = overview(application(out, cluster).site(cluster))
-        shown = [
-            {"image": name, "vmid": t.vmid if t else None, "node": t.node if t else None, "proof": proof}
-            for name, t, proof in rows
-        ]
-        out.result({"images": shown})
-        lines = [
-            (name, f"{t.name} ({t.vmid}) on {t.node}" if t else "", words(proof) if t else "")
-            for name, t, proof in rows
-        ]
-        out.print(table(("image", "template", "proof"), lines))
+    rows = overview(application(out, cluster).site(cluster))
+    shown = [
+        {"image": name, "vmid": t.vmid if t else None, "node": t.node if t else None, "proof": proof}
+        for name, t, proof in rows
+    ]
+    out.result({"images": shown})
+    lines = [
+        (name, f"{t.name} ({t.vmid}) on {t.node}" if t else "", words(proof) if t else "") for name, t, proof in rows
+    ]
+    out.print(table(("image", "template", "proof"), lines))
 
 
 @images.command()
+@with_output
 def add(
+    out: Output,
     name: Annotated[str, typer.Argument(help="The image's name, such as debian-12; `images list` shows them.")],
     url: Annotated[str | None, typer.Option("--url", help="Where the node fetches the cloud image from.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A cloud image on this machine, to upload.")] = None,
@@ -54,35 +55,28 @@ def add(
     vmid: Annotated[int | None, typer.Option("--vmid", min=100, max=999_999_999, help="The template's VMID.")] = None,
     yes: Yes = False,
     cluster: Cluster = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
 ) -> None:
     """Make a template from a cloud image by the API alone, and prove its agent and cloud-init by a probe."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        from atlas.configs.catalogue import find_image
-        from atlas.errors import UsageError
-        from atlas.runs.images import left, new_order
-        from atlas.templates import checked_name
+    from atlas.configs.catalogue import find_image
+    from atlas.errors import UsageError
+    from atlas.runs.images import left, new_order
+    from atlas.templates import checked_name
 
-        if (url and file) or (sha256 and sha512):
-            raise UsageError(
-                "an image comes from one place, with one checksum", "--url or --file, --sha256 or --sha512"
-            )
-        app = application(out, cluster)
-        known = find_image(name)
-        image = known.name if known else checked_name(name)
-        label = app.profile(cluster).name
-        found = left(app.site(label), app.templates(label), image, out.emit)
-        if found is not None and found.proof and found.proof["cloud_init"]:
-            _report(out, app, found)
-            return
-        wanted = None
-        if found is None or found.observed is None:
-            source = _source(app, image, url, file, {"sha256": sha256, "sha512": sha512})
-            wanted = new_order(app.site(label), image, source, node, storage, vmid)
-        _carry_out(out, app, image, found, wanted, yes=yes)
+    if (url and file) or (sha256 and sha512):
+        raise UsageError("an image comes from one place, with one checksum", "--url or --file, --sha256 or --sha512")
+    app = application(out, cluster)
+    known = find_image(name)
+    image = known.name if known else checked_name(name)
+    label = app.profile(cluster).name
+    found = left(app.site(label), app.templates(label), image, out.emit)
+    if found is not None and found.proof and found.proof["cloud_init"]:
+        _report(out, app, found)
+        return
+    wanted = None
+    if found is None or found.observed is None:
+        source = _source(app, image, url, file, {"sha256": sha256, "sha512": sha512})
+        wanted = new_order(app.site(label), image, source, node, storage, vmid)
+    _carry_out(out, app, image, found, wanted, yes=yes)
 
 
 def _source(app: App, image: str, url: str | None, file: Path | None, sums: dict[str, str | None]) -> Source:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Json, NoColor, Output, Quiet, application, output
+from atlas.cli.common import EngineName, Output, application, with_output
 from atlas.cli.init_access import Access, enter, source_of, tell_role, trust
 from atlas.cli.questions import Questions, one_of
 from atlas.errors import UsageError
@@ -20,7 +20,9 @@ def _flag(name: str, meta: str, words: str) -> Any:
     return typer.Option(f"--{name}", metavar=meta, help=words, show_default=False)
 
 
+@with_output
 def init(
+    out: Output,
     name: Annotated[str | None, _flag("name", "NAME", "The profile's name.")] = None,
     endpoint: Annotated[str | None, _flag("endpoint", "URL", "A node's address.")] = None,
     fingerprint: Annotated[str | None, _flag("fingerprint", "SHA256", "The certificate's, compared by you.")] = None,
@@ -37,40 +39,36 @@ def init(
     dns: Annotated[str | None, _flag("dns", "IP,IP|none", "The guests' name servers.")] = None,
     reach: Annotated[str | None, _flag("reach", "direct|jump|none", "How guests are reached.")] = None,
     jump: Annotated[str | None, _flag("jump", "USER@HOST:PORT", "The jump host, with --reach jump.")] = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="auto|terraform|api")] = "auto",
+    engine: EngineName = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a profile of that name.")] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
 ) -> None:
     """Ask what a cluster's profile needs, propose what the cluster shows, write the profile and check it."""
-    with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas import privatefile
-        from atlas.settings import save_profile
+    from atlas import privatefile
+    from atlas.settings import save_profile
 
-        one_of("auto", "terraform", "api")(engine)
-        asked = Questions(out)
-        label = asked.answer("name", name, "a name for the cluster", "home", _label)
-        replace = _may_write(asked, label, overwrite=overwrite)
-        where = asked.answer("endpoint", endpoint, "address of a node (https://HOST:8006)", None, _endpoint)
-        values: dict[str, Any] = {"endpoint": where, **trust(asked, where, fingerprint, ca_file)}
-        sources = {"file": token_file, "env": token_env, "command": token_command}
-        source = source_of({key: value for key, value in sources.items() if value is not None})
-        access = enter(asked, label, values, source, engine)
-        answers = Answers(bridge, vlan, storage, vmids, addresses, gateway, dns)
-        values |= {"token": access.source, "engine": engine, **_choose(asked, access, answers)}
-        values |= _reach(asked, where, reach, jump)
-        role = tell_role(out, engine, access.state.version)
-        if asked.out.interactive:
-            _show(out, label, values)
-            if not asked.sure(f"write the profile {label!r}{', over the one that is there' if replace else ''}?"):
-                raise typer.Exit(3)
-        if access.secret is not None:
-            privatefile.write(Path(access.source["file"]), access.secret)
-        path = save_profile(label, values)
-        out.result({"profile": label, "path": str(path), "pve": access.state.version, "commands": role, **values})
-        out.print(f"profile {label!r} written to {path}")
-        _check(out, label)
+    one_of("auto", "terraform", "api")(engine)
+    asked = Questions(out)
+    label = asked.answer("name", name, "a name for the cluster", "home", _label)
+    replace = _may_write(asked, label, overwrite=overwrite)
+    where = asked.answer("endpoint", endpoint, "address of a node (https://HOST:8006)", None, _endpoint)
+    values: dict[str, Any] = {"endpoint": where, **trust(asked, where, fingerprint, ca_file)}
+    sources = {"file": token_file, "env": token_env, "command": token_command}
+    source = source_of({key: value for key, value in sources.items() if value is not None})
+    access = enter(asked, label, values, source, engine)
+    answers = Answers(bridge, vlan, storage, vmids, addresses, gateway, dns)
+    values |= {"token": access.source, "engine": engine, **_choose(asked, access, answers)}
+    values |= _reach(asked, where, reach, jump)
+    role = tell_role(out, engine, access.state.version)
+    if asked.out.interactive:
+        _show(out, label, values)
+        if not asked.sure(f"write the profile {label!r}{', over the one that is there' if replace else ''}?"):
+            raise typer.Exit(3)
+    if access.secret is not None:
+        privatefile.write(Path(access.source["file"]), access.secret)
+    path = save_profile(label, values)
+    out.result({"profile": label, "path": str(path), "pve": access.state.version, "commands": role, **values})
+    out.print(f"profile {label!r} written to {path}")
+    _check(out, label)
 
 
 @dataclass(frozen=True, slots=True)

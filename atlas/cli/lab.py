@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as jsonlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
 from atlas.cli import lab_console, lab_fault, lab_image
-from atlas.cli.common import Folder, Json, NoColor, Output, Quiet, output
+from atlas.cli.common import Folder, Output, with_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,9 @@ Latency = Annotated[str, typer.Option("--latency", metavar="instant|fast|realist
 
 
 @lab.command()
+@with_output
 def start(
+    out: Output,
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=16, help="How many nodes.")] = 3,
     guests: Guests = "simulated",
     latency: Latency = "realistic",
@@ -37,66 +39,60 @@ def start(
     bare: Annotated[bool, typer.Option("--bare", help="A new lab without templates.")] = False,
     name: Name = "lab",
     folder: Folder = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
 ) -> None:
     """Start a lab in a process of its own and write its cluster profile."""
-    with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas.events import EventType
-        from atlas.lab import control
+    from atlas.events import EventType
+    from atlas.lab import control
 
-        check(guests, latency)
-        where = folder or control.default_directory()
-        status = lab_fault.problems(
-            lambda: translated(
-                control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults, bare=bare
-            )
-        )
-        if (len(status["nodes"]), status["guests"]) != (nodes, guests):
-            text = f"the lab that lies here has {len(status['nodes'])} nodes and {status['guests']} guests"
-            out.emit(EventType.NOTE, text=f"{text}; for another: atlas lab reset, then start it")
-        path = write_profile(name, status)
-        _report(out, status)
-        out.print(f"cluster profile {name!r} written to {path}")
+    check(guests, latency)
+    where = folder or control.default_directory()
+    status = lab_fault.problems(
+        lambda: translated(control.start, where, nodes=nodes, guests=guests, latency=latency, faults=faults, bare=bare)
+    )
+    if (len(status["nodes"]), status["guests"]) != (nodes, guests):
+        text = f"the lab that lies here has {len(status['nodes'])} nodes and {status['guests']} guests"
+        out.emit(EventType.NOTE, text=f"{text}; for another: atlas lab reset, then start it")
+    path = write_profile(name, status)
+    _report(out, status)
+    out.print(f"cluster profile {name!r} written to {path}")
 
 
 @lab.command()
-def stop(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def stop(out: Output, folder: Folder = None) -> None:
     """Stop the lab and its guests; its state stays."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.lab import control
+    from atlas.lab import control
 
-        stopped = translated(control.stop, folder or control.default_directory())
-        out.result({"stopped": stopped})
-        out.print("the lab has stopped" if stopped else "no lab runs here")
+    stopped = translated(control.stop, folder or control.default_directory())
+    out.result({"stopped": stopped})
+    out.print("the lab has stopped" if stopped else "no lab runs here")
 
 
 @lab.command()
-def reset(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def reset(out: Output, folder: Folder = None) -> None:
     """Stop the lab and forget its state."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.lab import control
+    from atlas.lab import control
 
-        translated(control.reset, folder or control.default_directory())
-        out.result({"reset": True})
-        out.print("the lab is as new")
+    translated(control.reset, folder or control.default_directory())
+    out.result({"reset": True})
+    out.print("the lab is as new")
 
 
 @lab.command()
-def status(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def status(out: Output, folder: Folder = None) -> None:
     """Show where the lab is; with --json also its token, for programs."""
     from atlas.lab import control
 
     found = control.running(folder or control.default_directory())
-    if json:  # one object, for programs that look for a lab; the token is the lab's own, and worth nothing elsewhere
-        typer.echo(jsonlib.dumps(found))
+    if out.json:  # one object, for programs that look for a lab; its token is worth nothing elsewhere
+        typer.echo(json.dumps(found))
         raise typer.Exit(0 if found else 1)
-    with output(json=False, no_color=no_color) as out:
-        if found is None:
-            out.print("no lab runs here; `atlas lab start` starts one")
-            raise typer.Exit(1)
-        _report(out, found)
+    if found is None:
+        out.print("no lab runs here; `atlas lab start` starts one")
+        raise typer.Exit(1)
+    _report(out, found)
 
 
 def check(guests: str, latency: str) -> None:

@@ -6,34 +6,34 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Folder, Json, output
+from atlas.cli.common import Folder, Output, with_output
 
 
+@with_output
 def console(
+    out: Output,
     vmid: Annotated[int, typer.Argument(help="The guest's number.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C or the lab's end.")] = False,
     folder: Folder = None,
-    json: Json = False,
 ) -> None:
     """Show what a real guest wrote to its serial console (the last 256 KiB)."""
-    with output(json=json) as out:
-        from atlas.errors import AtlasError, UsageError
-        from atlas.lab import console as consoles
-        from atlas.lab import control
+    from atlas.errors import AtlasError, UsageError
+    from atlas.lab import console as consoles
+    from atlas.lab import control
 
-        if json and follow:
-            raise UsageError("--follow and --json do not go together", "leave one of them out")
-        where = folder or control.default_directory()
-        file, running = consoles.log_file(where / "guests", vmid), control.running(where)
-        if not file.exists() and not (follow and running and running["guests"] == "qemu"):
-            raise AtlasError(*_why_not(vmid, running))
-        if json:
-            out.result({"vmid": vmid, "console": consoles.plain(consoles.tail(file))})
-        elif not follow:
-            typer.echo(consoles.plain(consoles.tail(file)), nl=False)
-        else:
-            for text in consoles.follow(file, lambda: control.running(where) is not None):
-                typer.echo(consoles.plain(text), nl=False)
+    if out.json and follow:
+        raise UsageError("--follow and --json do not go together", "leave one of them out")
+    where = folder or control.default_directory()
+    file, running = consoles.log_file(where / "guests", vmid), control.running(where)
+    if not file.exists() and not (follow and running and running["guests"] == "qemu"):
+        raise AtlasError(*_why_not(vmid, running))
+    if out.json:
+        out.result({"vmid": vmid, "console": consoles.plain(consoles.tail(file))})
+    elif not follow:
+        typer.echo(consoles.plain(consoles.tail(file)), nl=False)
+    else:
+        for text in consoles.follow(file, lambda: control.running(where) is not None):
+            typer.echo(consoles.plain(text), nl=False)
 
 
 def _why_not(vmid: int, running: dict[str, Any] | None) -> tuple[str, str]:

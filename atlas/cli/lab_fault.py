@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as jsonlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from atlas.cli.common import Folder, Json, NoColor, output
+from atlas.cli.common import Folder, Output, with_output
 
 fault = typer.Typer(help="Faults: errors, delays and breakdowns that strike the lab's calls.", no_args_is_help=True)
 history = typer.Typer(help="What happened in the lab: calls and faults.", no_args_is_help=True)
@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 
 @fault.command()
+@with_output
 def add(
+    out: Output,
     effect: Annotated[str | None, typer.Argument(help="What happens; `lab fault effects` lists them.")] = None,
     options: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of it.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Only calls of this method.")] = None,
@@ -33,19 +35,16 @@ def add(
     name: Annotated[str | None, typer.Option("--name", help="What the fault is called.")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Faults as YAML instead.")] = None,
     folder: Folder = None,
-    json: Json = False,
-    no_color: NoColor = False,
 ) -> None:
     """Add a fault, or those of a file; they strike from the next call on."""
-    with output(json=json, no_color=no_color) as out:
-        match: dict[str, Any] = {"method": method, "path": path, "node": node, "nth": nth, "every": every}
-        match |= {"probability": probability, "seed": seed, "times": times}
-        match["guest"] = int(guest) if guest is not None and guest.isdigit() else guest
-        given = {key: value for key, value in match.items() if value is not None}
-        added = _ask(folder, "POST", "faults", data=_wanted(effect, options or [], given, name, file))
-        names = jsonlib.loads(added)["names"]
-        out.result({"names": names})
-        out.print(f"added: {', '.join(names) or 'nothing'}")
+    match: dict[str, Any] = {"method": method, "path": path, "node": node, "nth": nth, "every": every}
+    match |= {"probability": probability, "seed": seed, "times": times}
+    match["guest"] = int(guest) if guest is not None and guest.isdigit() else guest
+    given = {key: value for key, value in match.items() if value is not None}
+    added = _ask(folder, "POST", "faults", data=_wanted(effect, options or [], given, name, file))
+    names = json.loads(added)["names"]
+    out.result({"names": names})
+    out.print(f"added: {', '.join(names) or 'nothing'}")
 
 
 def _wanted(effect: str | None, options: list[str], match: dict[str, Any], name: str | None, file: Path | None) -> Any:
@@ -70,24 +69,24 @@ def _option(text: str) -> tuple[str, Any]:
     if not sign:
         raise UsageError(f"--set {text} is not KEY=VALUE", "such as --set seconds=3")
     try:
-        return key, jsonlib.loads(value)
+        return key, json.loads(value)
     except ValueError:
         return key, value
 
 
 @fault.command("list")
-def list_faults(folder: Folder = None, json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def list_faults(out: Output, folder: Folder = None) -> None:
     """List the faults with how often each struck."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.cli.tables import table
+    from atlas.cli.tables import table
 
-        found = jsonlib.loads(_ask(folder, "GET", "faults"))["faults"]
-        out.result({"faults": found})
-        rows = [
-            (f["name"], f["effect"], _words(f["options"]), _words(f["match"]), f"{f['struck']} of {f['calls']}")
-            for f in found
-        ]
-        out.print(table(("fault", "effect", "options", "match", "struck"), rows) if rows else "no faults")
+    found = json.loads(_ask(folder, "GET", "faults"))["faults"]
+    out.result({"faults": found})
+    rows = [
+        (f["name"], f["effect"], _words(f["options"]), _words(f["match"]), f"{f['struck']} of {f['calls']}")
+        for f in found
+    ]
+    out.print(table(("fault", "effect", "options", "match", "struck"), rows) if rows else "no faults")
 
 
 def _words(values: dict[str, Any]) -> str:
@@ -95,49 +94,49 @@ def _words(values: dict[str, Any]) -> str:
 
 
 @fault.command()
+@with_output
 def clear(
+    out: Output,
     names: Annotated[list[str] | None, typer.Argument(help="Which; all where none is named.")] = None,
     folder: Folder = None,
-    json: Json = False,
-    no_color: NoColor = False,
 ) -> None:
     """End faults: what they hold is let go, what they took down comes back."""
-    with output(json=json, no_color=no_color) as out:
-        cleared: list[str] = []
-        for path in [["faults", name] for name in names] if names else [["faults"]]:
-            cleared += jsonlib.loads(_ask(folder, "DELETE", *path))["names"]
-        out.result({"names": cleared})
-        out.print(f"cleared: {', '.join(cleared) or 'nothing'}")
+    cleared: list[str] = []
+    for path in [["faults", name] for name in names] if names else [["faults"]]:
+        cleared += json.loads(_ask(folder, "DELETE", *path))["names"]
+    out.result({"names": cleared})
+    out.print(f"cleared: {', '.join(cleared) or 'nothing'}")
 
 
 @fault.command()
-def effects(json: Json = False, no_color: NoColor = False) -> None:
+@with_output
+def effects(out: Output) -> None:
     """List the effects with their options."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.cli.tables import table
-        from atlas.lab.effects import EFFECTS
+    from atlas.cli.tables import table
+    from atlas.lab.effects import EFFECTS
 
-        rows = [(name, " ".join(e.options.model_fields), e.summary) for name, e in sorted(EFFECTS.items())]
-        out.result({"effects": [dict(zip(("effect", "options", "summary"), row, strict=True)) for row in rows]})
-        out.print(table(("effect", "options", "what it does"), rows))
+    rows = [(name, " ".join(e.options.model_fields), e.summary) for name, e in sorted(EFFECTS.items())]
+    out.result({"effects": [dict(zip(("effect", "options", "summary"), row, strict=True)) for row in rows]})
+    out.print(table(("effect", "options", "what it does"), rows))
 
 
 @history.command()
+@with_output
 def export(
+    out: Output,
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; else standard output.")] = None,
     clear_it: Annotated[bool, typer.Option("--clear", help="Begin a new history then.")] = False,
     folder: Folder = None,
 ) -> None:
     """Write the calls and faults as JSON lines, in their order."""
-    with output(json=False) as out:
-        lines = _ask(folder, "GET", "history")
-        if file is None:
-            typer.echo(lines, nl=False)
-        else:
-            file.write_text(lines, encoding="utf-8")
-            out.print(f"{len(lines.splitlines())} lines written to {file}")
-        if clear_it:
-            _ask(folder, "DELETE", "history")
+    lines = _ask(folder, "GET", "history")
+    if file is None:
+        typer.echo(lines, nl=False)
+    else:
+        file.write_text(lines, encoding="utf-8")
+        out.print(f"{len(lines.splitlines())} lines written to {file}")
+    if clear_it:
+        _ask(folder, "DELETE", "history")
 
 
 def problems(read: Callable[[], T]) -> T:

@@ -7,29 +7,25 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli.common import Json, NoColor, output
+from atlas.cli.common import Output, with_output
 
 
+@with_output
 def cloud_image(
-    file: Annotated[Path, typer.Argument(help="The file to write, such as debian-12.qcow2.")],
-    json: Json = False,
-    no_color: NoColor = False,
+    out: Output, file: Annotated[Path, typer.Argument(help="The file to write, such as debian-12.qcow2.")]
 ) -> None:
     """Write the lab's own Debian 12 as a cloud image with cloud-init and the agent: a minute or two."""
-    with output(json=json, no_color=no_color) as out:
-        from atlas.errors import AtlasError, UsageError
-        from atlas.lab.backend import BackendError
-        from atlas.lab.cloudimage import cloud_image as make
+    from atlas.errors import AtlasError, UsageError
+    from atlas.lab.backend import BackendError
+    from atlas.lab.cloudimage import cloud_image as make
 
-        if file.exists():
-            raise UsageError(f"{file} is there already", "give another name, or remove it")
-        try:
-            make("debian-12", file)
-        except BackendError as problem:
-            raise AtlasError(str(problem), "docs/lab.md says what real guests need") from problem
-        except OSError as problem:
-            raise AtlasError(
-                f"cannot write {file}: {problem.strerror}", "name a file in a folder of yours"
-            ) from problem
-        out.result({"file": str(file)})
-        out.print(f"{file} written")
+    if file.exists():
+        raise UsageError(f"{file} is there already", "give another name, or remove it")
+    try:
+        make("debian-12", file)
+    except BackendError as problem:
+        raise AtlasError(str(problem), "docs/lab.md says what real guests need") from problem
+    except OSError as problem:
+        raise AtlasError(f"cannot write {file}: {problem.strerror}", "name a file in a folder of yours") from problem
+    out.result({"file": str(file)})
+    out.print(f"{file} written")

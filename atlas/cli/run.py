@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.common import (
-    Cluster,
-    EngineName,
-    Json,
-    NoColor,
-    Output,
-    Quiet,
-    Verbose,
-    Yes,
-    application,
-    ask,
-    output,
-)
+from atlas.cli.common import Cluster, EngineName, Output, Yes, application, ask, with_output
 from atlas.cli.spec import File, located, read
 
 if TYPE_CHECKING:
@@ -29,82 +17,66 @@ if TYPE_CHECKING:
 StackName = Annotated[str, typer.Argument(help="The stack's name.", metavar="STACK", show_default=False)]
 
 
+@with_output
 def plan(
+    out: Output,
     file: File,
     cluster: Cluster = None,
     engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
 ) -> None:
     """Show what applying a spec would change; VMIDs and addresses are leased, nothing else is touched."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        from rich.markup import escape
+    from rich.markup import escape
 
-        from atlas.plantext import describe
-        from atlas.runs.planning import plan as make
+    from atlas.plantext import describe
+    from atlas.runs.planning import plan as make
 
-        app = application(out, cluster, engine)
-        stack, source, _ = read(file, app.wanted)
-        with located(source):
-            made = make(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
-        out.print(escape(describe(made)))
+    app = application(out, cluster, engine)
+    stack, source, _ = read(file, app.wanted)
+    with located(source):
+        made = make(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
+    out.print(escape(describe(made)))
 
 
+@with_output
 def apply(
+    out: Output,
     file: File,
     yes: Yes = False,
     cluster: Cluster = None,
     engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
 ) -> None:
     """Plan a spec, let a person approve the plan, carry it out, configure the guests and verify them."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        app = application(out, cluster, engine)
-        stack, source, _ = read(file, app.wanted)
-        draft = {"spec": stack.model_dump(mode="json", exclude_unset=True)}
-        conversation = app.open(str(file), app.wanted(stack.cluster).name, draft)
-        with located(source):
-            finish(app, conversation, out, yes=yes)
-
-
-def destroy(
-    stack: StackName,
-    yes: Yes = False,
-    cluster: Cluster = None,
-    engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
-) -> None:
-    """Remove every guest of a stack, after a person has approved the plan."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        app = application(out, cluster, engine)
-        name = cluster or app.cluster_of(stack)
-        conversation = app.open(f"destroy {stack}", name, {"destroy": stack})
+    app = application(out, cluster, engine)
+    stack, source, _ = read(file, app.wanted)
+    draft = {"spec": stack.model_dump(mode="json", exclude_unset=True)}
+    conversation = app.open(str(file), app.wanted(stack.cluster).name, draft)
+    with located(source):
         finish(app, conversation, out, yes=yes)
 
 
-def verify(
+@with_output
+def destroy(
+    out: Output,
     stack: StackName,
+    yes: Yes = False,
     cluster: Cluster = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    no_color: NoColor = False,
+    engine: EngineName = "auto",
 ) -> None:
-    """Look again whether a stack runs as it was applied, and carry out its checks."""
-    with output(json=json, quiet=quiet, verbose=verbose, no_color=no_color) as out:
-        from atlas.runs.verifying import again
+    """Remove every guest of a stack, after a person has approved the plan."""
+    app = application(out, cluster, engine)
+    name = cluster or app.cluster_of(stack)
+    conversation = app.open(f"destroy {stack}", name, {"destroy": stack})
+    finish(app, conversation, out, yes=yes)
 
-        app = application(out, cluster)
-        if not again(app.site(cluster or app.cluster_of(stack)), stack, out.emit):
-            raise typer.Exit(1)
+
+@with_output
+def verify(out: Output, stack: StackName, cluster: Cluster = None) -> None:
+    """Look again whether a stack runs as it was applied, and carry out its checks."""
+    from atlas.runs.verifying import again
+
+    app = application(out, cluster)
+    if not again(app.site(cluster or app.cluster_of(stack)), stack, out.emit):
+        raise typer.Exit(1)
 
 
 def finish(app: App, conversation: Conversation, out: Output, *, yes: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas.cli.common import Cluster, EngineName, Json, NoColor, Quiet, application, output
+from atlas.cli.common import Cluster, EngineName, Output, application, with_output
 
 if TYPE_CHECKING:
     from atlas.diagnostics import Diagnostic
@@ -56,63 +56,57 @@ def read(file: Path, profile: Callable[[str | None], Profile] | None = None) -> 
     return draft.stack, draft.source, found
 
 
-def validate(
-    file: File,
-    cluster: Cluster = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
-) -> None:
+@with_output
+def validate(out: Output, file: File, cluster: Cluster = None) -> None:
     """Check a spec: every fault at once, each with its place and what was probably meant."""
-    with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas.events import EventType
+    from atlas.events import EventType
 
-        app = application(out, cluster)
-        stack, _, warnings = read(file, app.wanted if cluster else None)
-        for warning in warnings:
-            out.emit(EventType.DIAGNOSTIC, **warning.as_data())
-        groups = sum(g.count or 1 for g in stack.guests)
-        out.result({"valid": True, "stack": stack.metadata.name, "guests": groups})
-        if not out.quiet:
-            out.print(f"{file} is valid: stack {stack.metadata.name}, {groups} guest{'s' if groups != 1 else ''}")
+    app = application(out, cluster)
+    stack, _, warnings = read(file, app.wanted if cluster else None)
+    for warning in warnings:
+        out.emit(EventType.DIAGNOSTIC, **warning.as_data())
+    groups = sum(g.count or 1 for g in stack.guests)
+    out.result({"valid": True, "stack": stack.metadata.name, "guests": groups})
+    if not out.quiet:
+        out.print(f"{file} is valid: stack {stack.metadata.name}, {groups} guest{'s' if groups != 1 else ''}")
 
 
+@with_output
 def generate(
+    out: Output,
     file: File,
     to: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the bundle to this new folder.")] = None,
     cluster: Cluster = None,
     engine: EngineName = "auto",
-    json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
 ) -> None:
     """Write the Terraform and the Ansible of a spec; nothing is planned or changed."""
-    with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas.errors import UsageError
-        from atlas.runs.planning import generate as bundle
+    from atlas.errors import UsageError
+    from atlas.runs.planning import generate as bundle
 
-        app = application(out, cluster, engine)
-        stack, source, _ = read(file, app.wanted)
-        with located(source):
-            folder, files = bundle(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
-        if to is not None:
-            from atlas.generators.writer import write_bundle
+    app = application(out, cluster, engine)
+    stack, source, _ = read(file, app.wanted)
+    with located(source):
+        folder, files = bundle(app.site(app.wanted(stack.cluster).name), stack, out.emit, app.engine)
+    if to is not None:
+        from atlas.generators.writer import write_bundle
 
-            if to.exists():
-                raise UsageError(f"{to} exists already", "name a folder that does not")
-            write_bundle(to, files)
-            folder = to
-        out.result({"folder": str(folder), "files": sorted(files)})
-        for path in sorted(p for p in files if "/roles/" not in p):
-            out.print(str(folder / path))
+        if to.exists():
+            raise UsageError(f"{to} exists already", "name a folder that does not")
+        write_bundle(to, files)
+        folder = to
+    out.result({"folder": str(folder), "files": sorted(files)})
+    for path in sorted(p for p in files if "/roles/" not in p):
+        out.print(str(folder / path))
 
 
-def schema() -> None:
+@with_output
+def schema(out: Output) -> None:
     """Print the JSON Schema of specs, from which editors complete."""
     import json
 
     from atlas.specfile import schema as made
 
+    del out  # it is JSON anyhow
     typer.echo(json.dumps(made(), indent=2))
 
 

@@ -2,74 +2,73 @@
 
 from __future__ import annotations
 
-import json as jsonlib
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from atlas.cli.common import Folder, Json, NoColor, Output, Quiet, application, output
+from atlas.cli.common import Folder, Output, application, with_output
 from atlas.cli.lab import Guests, Latency, Name, check, say_where, shown, translated, write_profile
 
 
+@with_output
 def seed(
+    out: Output,
     source: Annotated[str | None, typer.Option("--from", metavar="CLUSTER", help="The cluster to read.")] = None,
     file: Annotated[Path | None, typer.Option("--from-file", metavar="FILE", help="An exported inventory.")] = None,
     guests: Guests = "simulated",
     latency: Latency = "realistic",
     name: Name = "twin",
     folder: Folder = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
 ) -> None:
     """Start a new lab as the twin of a cluster, which is only read, or of an exported inventory."""
-    with output(json=json, quiet=quiet, no_color=no_color) as out:
-        from atlas.errors import UsageError
-        from atlas.lab import control
+    from atlas.errors import UsageError
+    from atlas.lab import control
 
-        check(guests, latency)
-        if source is not None and source == name:
-            raise UsageError(f"the profile {name!r} leads to the cluster itself", "give the twin another --name")
-        if source is not None and file is None:
-            inventory = _read(source, out)
-        elif file is not None and source is None:
-            inventory = _load(file)
-        else:
-            raise UsageError("a twin has one source", "name a cluster with --from, or an inventory with --from-file")
-        where = folder or control.default_directory()
-        status = translated(control.seed, where, inventory, guests=guests, latency=latency)
-        path = write_profile(name, status, _taken_over(source))
-        left = inventory.get("left_out", [])
-        out.result({**shown(status), "left_out": left})
-        say_where(out, status)
-        _tell(out, inventory)
-        out.print(f"cluster profile {name!r} written to {path}")
+    check(guests, latency)
+    if source is not None and source == name:
+        raise UsageError(f"the profile {name!r} leads to the cluster itself", "give the twin another --name")
+    if source is not None and file is None:
+        inventory = _read(source, out)
+    elif file is not None and source is None:
+        inventory = _load(file)
+    else:
+        raise UsageError("a twin has one source", "name a cluster with --from, or an inventory with --from-file")
+    where = folder or control.default_directory()
+    status = translated(control.seed, where, inventory, guests=guests, latency=latency)
+    path = write_profile(name, status, _taken_over(source))
+    left = inventory.get("left_out", [])
+    out.result({**shown(status), "left_out": left})
+    say_where(out, status)
+    _tell(out, inventory)
+    out.print(f"cluster profile {name!r} written to {path}")
 
 
+@with_output
 def export(
+    out: Output,
     file: Annotated[Path | None, typer.Argument(help="Where to; .json or .yaml.", show_default=False)] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="CLUSTER", help="The cluster to read; else the lab that runs here.")
     ] = None,
     folder: Folder = None,
-    no_color: NoColor = False,
 ) -> None:
     """Write the inventory of a lab, or of a cluster, without secrets."""
-    with output(json=False, no_color=no_color) as out:
-        from atlas.errors import AtlasError
+    from atlas.errors import AtlasError
 
-        inventory = _read(source, out) if source else _read_lab(folder)
-        text = _text(inventory, yaml=file is not None and file.suffix in (".yaml", ".yml"))
-        if file is None:
-            typer.echo(text, nl=False)
-            return
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as problem:
-            raise AtlasError(f"cannot write {file}: {problem.strerror}", "name another file") from problem
-        _tell(out, inventory)
-        out.print(f"written to {file}")
+    inventory = _read(source, out) if source else _read_lab(folder)
+    text = _text(inventory, yaml=file is not None and file.suffix in (".yaml", ".yml"))
+    if file is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise AtlasError(f"cannot write {file}: {problem.strerror}", "name another file") from problem
+    out.result({"file": str(file)})
+    _tell(out, inventory)
+    out.print(f"written to {file}")
 
 
 def _read(cluster: str, out: Output) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _load(file: Path) -> dict[str, Any]:
 
 def _text(inventory: dict[str, Any], *, yaml: bool) -> str:
     if not yaml:
-        return jsonlib.dumps(inventory, indent=1) + "\n"
+        return json.dumps(inventory, indent=1) + "\n"
     import io
 
     from ruamel.yaml import YAML

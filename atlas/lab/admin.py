@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from atlas.lab.history import History
 
 _MOST_BYTES = 1024**2
+_log = logging.getLogger(__name__)
+# What is no HTTP is its sender's fault, and answered with 400.
+_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 
 
 class Admin:
@@ -44,7 +49,7 @@ class Admin:
                 web.delete("/history", self._forget),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(application, access_log=None, logger=_log, shutdown_timeout=1)
 
     @property
     def url(self) -> str:
@@ -78,7 +83,7 @@ class Admin:
 
         try:
             data = json.loads(await request.text())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _problems(400, [f"the body is no JSON: {error}"])
         try:
             found = read(data, frozenset(self._faults.active))

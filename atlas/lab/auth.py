@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TICKET_SECONDS = 7200
 _TICKET = re.compile(r"PVE:(?P<user>[^\s:]+):(?P<time>[0-9A-F]{8})::(?P<mac>[A-Za-z0-9+/=]+)")
+_COOKIE = "PVEAuthCookie="
 _TOKEN = re.compile(r"PVEAPIToken[= ](?P<id>[^\s=]+)[=:](?P<secret>\S+)")
 
 
@@ -102,7 +103,9 @@ class Tickets:
     def csrf_fits(self, user: str, token: str) -> bool:
         """Say whether a CSRF token is one of the user's that is still valid."""
         time, _, digest = token.partition(":")
-        if not re.fullmatch(r"[0-9A-F]{8}", time) or not hmac.compare_digest(self._csrf(user, time), digest):
+        if not re.fullmatch(r"[0-9A-F]{8}", time) or not hmac.compare_digest(
+            self._csrf(user, time).encode(), digest.encode()
+        ):
             return False
         return -300 < self._lab.clock.now() - int(time, 16) < TICKET_SECONDS
 
@@ -116,11 +119,10 @@ class Tickets:
         Raises:
             NotAuthenticated: for every reason.
         """
-        if authorization is not None and authorization.startswith("PVEAPIToken"):
-            return Caller(self._token_user(authorization))
-        ticket = unquote(cookie) if cookie else ""
-        if authorization is not None and authorization.startswith("PVEAuthCookie="):
-            ticket = unquote(authorization.removeprefix("PVEAuthCookie="))
+        given = authorization or ""
+        ticket = unquote(cookie or (given.removeprefix(_COOKIE) if given.startswith(_COOKIE) else ""))
+        if not ticket and re.match("PVEAPIToken[= ].", given):
+            return Caller(self._token_user(given))
         if not ticket:
             raise NotAuthenticated("No ticket")
         user = self.user_of(ticket)

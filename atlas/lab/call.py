@@ -51,6 +51,10 @@ class NoSuchMethod(PVEError):
         super().__init__(501, f"Method '{method} {path}' not implemented")
 
 
+class Unreadable(PVEError):
+    """A request that PVE's front door refuses in plain text."""
+
+
 class Severed(Exception):
     """The connection breaks instead of an answer.
 

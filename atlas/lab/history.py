@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 KEPT = 20_000  # entries; the oldest go first
+LONGEST = 2_000  # characters of a path
 
 
 class History:
@@ -31,7 +32,7 @@ class History:
 
     def call(self, method: str, path: str) -> dict[str, Any]:
         """Note a call; its entry gets user, status and reason later. A severed call never gets a status."""
-        return self._add("call", method=method, path=path, user=None, status=None, reason=None)
+        return self._add("call", method=method, path=path[:LONGEST], user=None, status=None, reason=None)
 
     def fault(self, call: int, fault: str, effect: str) -> None:
         """Note that a fault struck a call, given by its number."""

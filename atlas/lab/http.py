@@ -15,8 +15,9 @@ from aiohttp import web
 from atlas.lab import body, permissions, quorum
 from atlas.lab.auth import Tickets
 from atlas.lab.backend import BackendError
-from atlas.lab.call import HANDLERS, Call, Forbidden, NoSuchMethod, NotAuthenticated, PVEError, Severed
+from atlas.lab.call import HANDLERS, Call, Forbidden, NoSuchMethod, NotAuthenticated, PVEError, Severed, Unreadable
 from atlas.lab.check import check_call
+from atlas.lab.gate import plain
 from atlas.lab.history import History
 from atlas.lab.table import Method, Table, load
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 FAILED_LOGIN_SECONDS = 3  # PVE lets a failed login wait that long
 _CONFLICT = "duplicate parameter (already defined in URI) with conflicting values!"
-_FORMATS = re.compile(r"/api2/(json|extjs)(/.*|$)")
+_ROOT = "/api2"
+_URI = re.compile(r"/api2/+([a-z][a-z0-9]+)(/(?:(?!%0A.).)*)?")  # no line ends but at the end
+_FORMATS = ("json", "extjs")
+_UPLOAD = ("POST", "/nodes/{node}/storage/{storage}/upload")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADERS = {"Cache-Control": "max-age=0", "Pragma": "no-cache", "Server": "pve-api-daemon/3.0"}
 
 Next = Callable[[Call], Awaitable[object]]
@@ -51,9 +56,12 @@ class Door:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
-        match = _FORMATS.fullmatch(request.rel_url.raw_path)
+        whole = request.rel_url.raw_path
+        if not whole.startswith(_ROOT):
+            return _text(500, f"no such file '{unquote(whole, errors='replace')}'\n")
+        match = _URI.fullmatch(whole)
         if match is None:
-            return _text(404, "no such file", f"no such file '{request.path}'")
+            return _text(501, "no such uri")
         form, path = match[1], match[2] or "/"
         noted = self.history.call(request.method, path)
         answer: web.StreamResponse | None = None
@@ -63,8 +71,10 @@ class Door:
             answer = await self._answer(request, form, path, noted)
         except Severed as cut:
             return await _sever(request, cut)
-        except body.Unreadable as error:
-            answer = _text(error.status, error.message, error.message)
+        except ConnectionError:  # it broke before the request was whole
+            return await _sever(request, Severed())
+        except Unreadable as error:
+            answer = _text(error.status, error.message)
         except PVEError as error:
             if error.status == 401:
                 await self.lab.clock.sleep(FAILED_LOGIN_SECONDS)
@@ -87,17 +97,21 @@ class Door:
         method = self.table.method(request.method, route[0]) if route else None
         open_to_all = method is not None and (method.permissions or {}).get("user") == "world"
         user = noted["user"] = "" if open_to_all else self._user(request)
-        plain = unquote(path, errors="replace")
-        if route is None or method is None:
-            raise NoSuchMethod(request.method, plain)
-        token = "!" in user or request.headers.get("Authorization", "").startswith("PVEAPIToken")
-        if not method.allow_token and token:
-            # PVE's own text, its missing bracket included
-            raise PVEError(
-                403, f"Permission check failed (URI '{plain}' not available with API token, need proper ticket.\n)"
-            )
-        params, upload = await body.read(request)  # type: ignore[arg-type]  # read() needs no application
+        is_upload = route is not None and (request.method, route[0]) == _UPLOAD
+        params, upload = await body.read(request, is_upload)
+        plain_path = unquote(path, errors="replace")
         try:
+            if form not in _FORMATS:
+                raise Unreadable(501, f"no formatter for uri {plain_path}, {form}")
+            if route is None or method is None:
+                raise NoSuchMethod(request.method, plain_path)
+            token = "!" in user or request.headers.get("Authorization", "").startswith("PVEAPIToken")
+            if not method.allow_token and token:
+                # PVE's own text, its missing bracket included
+                raise PVEError(
+                    403,
+                    f"Permission check failed (URI '{plain_path}' not available with API token, need proper ticket.\n)",
+                )
             try:
                 call = self._call(request, method, route[1], params, user)
             except Forbidden as error:
@@ -180,28 +194,33 @@ def _dumps(content: object) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
-def _text(status: int, reason: str, text: str) -> web.Response:
-    answer = web.Response(status=status, reason=_reason(reason), text=text, headers=_HEADERS)
-    answer.force_close()
-    return answer
+def _line(status: int, message: str) -> tuple[int, str]:
+    """Return status and reason phrase for a message: its first line, unless that would break the answer's own."""
+    reason = message.strip("\n").split("\n")[0]
+    return (400, "") if "\r" in reason else (status, _CONTROL.sub(" ", reason))
+
+
+def _text(status: int, text: str) -> web.Response:
+    status, reason = _line(status, text)
+    return plain(status, reason or "Bad Request", text if reason else "")
 
 
 def _bare(error: PVEError) -> web.Response:
-    answer = web.json_response({"data": None}, status=error.status, reason=_reason(error.message), headers=_HEADERS)
+    return _closing(error, {"data": None})
+
+
+def _closing(error: PVEError, content: dict[str, Any]) -> web.Response:
+    status, reason = _line(error.status, error.message)
+    if not reason:
+        return plain(400, "Bad Request", "")
+    answer = web.json_response(content, status=status, reason=reason, headers=_HEADERS, dumps=_dumps)
     answer.force_close()
     return answer
-
-
-def _reason(message: str) -> str:
-    return message.strip().split("\n")[0]
 
 
 def _failure(error: PVEError, form: str) -> web.Response:
     if isinstance(error, NotAuthenticated):
-        refused = web.Response(status=401, reason=_reason(error.message), headers=_HEADERS)
-        refused.headers.popall("Content-Type", None)
-        refused.force_close()
-        return refused
+        return plain(401, error.message, "")
     ended = error.message.endswith("\n") or isinstance(error, NoSuchMethod)
     message = error.message if ended else error.message + "\n"
     content: dict[str, Any] = {"data": None, "message": message}
@@ -211,8 +230,4 @@ def _failure(error: PVEError, form: str) -> web.Response:
         content["message"] = error.message
         content |= {"success": 0, "status": str(error.status) if error.typed else error.status}
         return web.json_response(content, headers=_HEADERS, dumps=_dumps)
-    answer = web.json_response(
-        content, status=error.status, reason=_reason(error.message), headers=_HEADERS, dumps=_dumps
-    )
-    answer.force_close()
-    return answer
+    return _closing(error, content)

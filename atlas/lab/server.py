@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from atlas.lab.clock import Clock
 from atlas.lab.handlers import load_handlers
 from atlas.lab.history import History
+from atlas.lab.tls import server_context
 from atlas.lab.world import Lab
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from atlas.lab.admin import Admin
     from atlas.lab.backend import Backend
     from atlas.lab.faults import Faults
+    from atlas.lab.gate import Gate
     from atlas.lab.http import Middleware
 
 SECRETS_FILE = "secrets.json"
@@ -60,7 +60,7 @@ class Server:
     port: int
     guests: str
     secrets: dict[str, str]
-    runner: web.ServerRunner
+    gate: Gate
     middlewares: list[Middleware]
     history: History
     faults: Faults
@@ -105,15 +105,12 @@ class Server:
             seconds: How long of the lab's time.
             kill: End all workers too, as SIGKILL does.
         """
-        for site in list(self.runner.sites):
-            await site.stop()
-        for connection in list(self.runner.server.connections if self.runner.server else ()):
-            if connection.transport is not None:
-                connection.transport.abort()
+        self.gate.shut()
+        self.gate.drop()
         if kill:
             self.lab.tasks.kill_all()
         await self.lab.clock.wait(seconds)
-        await listen(self.runner, self.directory, self.port)
+        self.gate.open(server_context(self.directory), self.port)
 
     async def close(self, *, stop: bool = True) -> None:
         """End the server.
@@ -123,7 +120,7 @@ class Server:
         """
         await self.faults.close()
         await self.admin.close()
-        await self.runner.cleanup()
+        await self.gate.close()
         from atlas.lab.restart import power_off
 
         await self.lab.tasks.close()
@@ -170,11 +167,10 @@ async def serve(
     Raises:
         InventoryError: That file is none.
     """
-    from aiohttp import web
-
     from atlas.lab.admin import Admin
     from atlas.lab.default_world import fill
     from atlas.lab.faults import Faults
+    from atlas.lab.gate import Gate
     from atlas.lab.http import Door
     from atlas.lab.restart import settle
 
@@ -198,8 +194,7 @@ async def serve(
     lab.store.flush()
     middlewares: list[Middleware] = []
     history = History(clock.now)
-    runner = web.ServerRunner(web.Server(Door(lab, middlewares, history), access_log=None), shutdown_timeout=1)
-    await runner.setup()
+    gate = Gate(Door(lab, middlewares, history))
 
     async def restart(seconds: float, kill: bool) -> None:
         await server.restart(seconds, kill)
@@ -207,20 +202,9 @@ async def serve(
     active = Faults(lab, history, restart)
     active.add(wanted)
     middlewares.append(active)
-    await listen(runner, directory, port)
-    bound: int = runner.addresses[0][1]
+    gate.open(server_context(directory), port)
     admin = Admin(active, history, directory / ADMIN_TOKEN_FILE)
     await admin.open()
     made = json.loads(file.read_text(encoding="utf-8"))
-    server = Server(lab, directory, bound, guests, made, runner, middlewares, history, active, admin)
+    server = Server(lab, directory, gate.port, guests, made, gate, middlewares, history, active, admin)
     return server
-
-
-async def listen(runner: web.ServerRunner, directory: Path, port: int) -> None:
-    """Take connections on a port of 127.0.0.1; 0 takes a free one."""
-    from aiohttp import web
-
-    from atlas.lab.tls import server_context
-
-    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(directory), backlog=512)
-    await site.start()

@@ -29,10 +29,10 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 def server_context(directory: Path) -> ssl.SSLContext:
-    """Return the context of a server that speaks TLS 1.3 only."""
+    """Return the context of a server that speaks TLS 1.2 and 1.3, as PVE does."""
     _, server_file = ensure_certificate(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(server_file, directory / "server.key")
     return context
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas.lab.body import Unreadable, from_json, from_query
+from atlas.lab.body import from_query
 from atlas.lab.call import HANDLERS
 from atlas.lab.handlers import load_handlers
 from atlas.lab.table import load
@@ -61,19 +61,6 @@ def test_every_handler_is_one_of_the_tables_methods() -> None:
 
 def test_bodies_give_texts_as_forms_do() -> None:
     assert from_query("a=1&b=x+y%20z&c=&d=1&d=2") == {"a": "1", "b": "x y z", "c": "", "d": ["1", "2"]}
-    assert from_json('{"a": 5, "b": true, "c": null, "d": ["x", 1], "e": "t"}') == {
-        "a": "5",
-        "b": "1",
-        "d": ["x", "1"],
-        "e": "t",
-    }
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"a": ', "[1]", "5", "nonsense", '{"a": "open'])
-def test_what_is_no_object_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable) as caught:
-        from_json(text)
-    assert caught.value.status == 500
 
 
 @pytest.mark.parametrize("path", ["/pools/a%20b", "/access/users/a%2Fb/token/c", "/nodes/n/qemu/1%2F2/config"])

@@ -55,7 +55,21 @@ def is_ours(pid: int, directory: Path) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return False
-    return state != "Z" and "atlas.lab" in words and str(directory.resolve()) in words
+    place = str(directory.resolve())
+    return state != "Z" and "atlas.lab" in words and (place in words or _holds(pid, place))
+
+
+def _holds(pid: int, place: str) -> bool:
+    """Say whether a process has files of a directory open; `serve` may have it from the environment."""
+    try:
+        files = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+    for file in files:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if file.readlink().parent == Path(place):
+                return True
+    return False
 
 
 def start(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +119,17 @@ def test_labs_run_side_by_side_and_reset_makes_a_new_world(folder: Path, tmp_pat
     control.reset(folder)
     assert control.running(folder) is None
     assert api(control.start(folder, latency="instant")).pools.get() == []
+
+
+def test_a_lab_is_known_whose_folder_comes_from_the_environment(folder: Path) -> None:
+    command = [sys.executable, "-m", "atlas.lab", "serve", "--nodes", "1", "--latency", "instant"]
+    with subprocess.Popen(command, env={**os.environ, "ATLAS_LAB_DIR": str(folder)}) as lab:
+        try:
+            until(lambda: control.running(folder) is not None)
+            assert control.start(folder)["pid"] == lab.pid  # and does not start another
+            assert control.stop(folder)
+        finally:
+            lab.kill()
 
 
 def test_reset_touches_no_folder_that_holds_no_lab(tmp_path: Path) -> None:

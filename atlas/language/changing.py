@@ -90,6 +90,11 @@ def change(r: Reading, i: int) -> int:
 def resize(r: Reading, i: int) -> int:
     """Begin to change the size of what is there."""
     r.edit_only = True
+    end = r.clause_end(i)
+    tags = {r.tag(k) for k in range(i, end)}
+    wanted = next((t for t in ("DISK", "MEMORY", "CORES") if t in tags), None)
+    if wanted and not tags & {"NUM", "SIZE", "FACTOR", "CORESHORT", "MORE", "BIG"}:
+        r.ask(wanted.lower(), f"How much {wanted.lower()} should {who(r)} have?", r.scope)  # `resize its disk`
     by = next((k for k in range(i, r.clause_end(i) - 1) if r.tag(k) == "OF" and r.tag(k + 1) in {"NUM", "SIZE"}), None)
     if by is not None and r.items[by].low in {"di", "de"}:
         r.retag(by, "BY")  # `aumenta la ram di 4 GB`

@@ -60,7 +60,19 @@ def _roles(items: list[Item]) -> list[Item]:
         for k, item in enumerate(items)
         if item.tag == "WORD" and item.low in heads and _tag(items, k - 1) in {"A", "NUM"}
     }
-    return [replace(item, tag="ROLE") if item.tag == "WORD" and item.low in spoken else item for item in items]
+    told = {
+        item.value
+        for k, item in enumerate(items)
+        if item.tag == "SWV" and _tag(items, k - 1) in {"STOP", "COMMA"} and sized(items, k + 1)
+    }
+    out: list[Item] = []
+    for k, item in enumerate(items):
+        listed = _tag(items, k - 1) in {"", "A", "COMMA", "AND"} and not sized(items, k + 1)
+        if item.tag == "SWV" and item.value in told and listed and not any(x is item for x in out):
+            out.append(Item("NUM", 1, "one", item.start))  # `gitlab and 2 runners. gitlab: 8c 16g`
+            told.discard(item.value)
+        out.append(replace(item, tag="ROLE") if item.tag == "WORD" and item.low in spoken else item)
+    return out
 
 
 def _rows(items: list[Item]) -> list[Item]:

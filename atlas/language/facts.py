@@ -154,7 +154,7 @@ def backup(items: Sequence[Item]) -> list[Fact]:
 
 def feature(name: str, value: Any = True) -> Maker:
     """Read something that is wanted, or not wanted behind a `no`."""
-    return lambda items: [Fact(name, not value if items[0].tag == "NO" else value)]
+    return lambda items: [Fact(name, not value if {"NO", "OFF"} & {items[0].tag, items[-1].tag} else value)]
 
 
 def switched(name: str) -> Maker:

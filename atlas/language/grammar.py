@@ -21,8 +21,9 @@ _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
+_OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
 _ONTO = "(HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
-_RO = "(((OPENP|COMMA))? READONLY (CLOSEP)?)?"
+_RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
 _STORED = "((ON|STARTING|OF) (A|STORAGE)* (WORD|QUOTED))?"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
 _GROWS = "(MEMORY|CORES|(DATA|ROOT)? DISK)"
@@ -50,19 +51,24 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(NO) SWAP", f.fixed("swap", 0)),
     (f"SWAP {_IS}? (SIZE|NUM)", lambda i: [Fact("swap", i[-1].value)]),
     ("(SIZE|NUM) (OF)? SWAP", lambda i: [Fact("swap", i[0].value)]),
-    ("NO BALLOON", f.fixed("balloon", 0)),
+    ("(NO|OFF) BALLOON", f.fixed("balloon", 0)),
+    ("BALLOON (FILL|COLON)* (OFF|NO)", f.fixed("balloon", 0)),
+    ("SWAP (COLON)? OFF", f.fixed("swap", 0)),
+    ("FIREWALL (COLON)? OFF", f.fixed("firewall", False)),
     (f"BALLOON (MIN|FILL|{_IS})* SIZE", f.said("balloon", "SIZE")),
     ("MIN (MEMORY)? (OF|COLON)? SIZE (FILL|WITH|BALLOON|MEMORY|OF)*", f.said("balloon", "SIZE")),
     ("SIZE MIN (MEMORY)?", f.said("balloon", "SIZE")),
     ("(SIZE|NUM) (OF)? MEMORY", f.memory),
+    ("MEMORY (FILL)? STARTING (NUM|SIZE) TO SIZE", lambda i: [Fact("memory", i[-1].value)]),
+    ("CORES (FILL)? STARTING NUM (CORES)? TO NUM (CORES)?", lambda i: [Fact("cpu.cores", values(i, "NUM")[-1])]),
     (f"MEMORY {_IS}? (SIZE)", f.memory),
     ("MEMORY (COLON)? NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
     (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON)* PATH {_ONTO} PATH {_RO}", f.mount),
     (f"PATH COLON PATH {_RO}", f.mount),
     (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_RO}", f.mount),
-    ("PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH (READONLY)?", f.mount),
-    ("PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT (READONLY)?", f.mount),
+    (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", f.mount),
+    (f"PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT {_RO}", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
     ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
@@ -72,7 +78,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # disks
     ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", f.disks),
     ("SIZE (AND SIZE)+ DISK", f.several_disks),
-    (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT)", f.disks),
+    (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", f.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
     (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", f.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
@@ -95,10 +101,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
     (f"(ON)? (A)? NODEWORD (COLON)? (?! (FILL)) {NAMELIKE}", f.name("node")),
-    ("(NO)? HA", f.feature("ha")),
+    ("(NO)? HA (OFF)?", f.feature("ha")),
     (f"POOL (COLON|NAMED)? {ANYWORD}", f.name("pool")),
     (
-        "(FULL|LINKED) CLONE (OF|FOR)* (A)? TEMPLATE (VMID)? NUM",
+        "(FULL|LINKED) CLONE (OF|FOR|STARTING)* (A|KIND)* (TEMPLATE (VMID)?|VMID|KIND) (COLON)? NUM",
         lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
     ),
     ("CLONE (FULL|LINKED)", lambda i: [Fact("clone", i[1].tag.lower())]),
@@ -108,7 +114,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"TEMPLATE (COLON|NAMED)? {NAMELIKE}", f.name("template")),
     ("(STARTING|WITH)? (A)? IMAGE (COLON)? (WORD|NAME|QUOTED)", f.name("image")),
     ("CLONE (OF|A|KIND)* TEMPLATE (VMID)? NUM (AS|A)* (FULL|LINKED)?", f.clone),
-    ("CLONE (OF)? (A)? (KIND|VMID)? NUM", f.said("template", "NUM")),
+    ("CLONE (OF|STARTING)? (A)? (KIND|VMID)* NUM", f.said("template", "NUM")),
     ("VMID (COLON|FILL)? NUM ((COMMA|AND) NUM)*", lambda i: [Fact("vmid", values(i, "NUM"))]),
     ("VMID (COLON)? NUM (DASH|TO) NUM", lambda i: [Fact("vmid", list(range(i[-3].value, i[-1].value + 1)))]),
     # network
@@ -125,7 +131,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(MAC)? (COLON)? MACADDR", lambda i: [Fact("mac", i[-1].value)]),
     ("(FIREWALLED)", f.fixed("firewall", True)),
     ("VLANNUM", f.said("vlan", "VLANNUM")),
-    ("VLAN (OPENP|COLON|VMID|NUMBER|FILL|OF)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
+    ("VLAN (FILL)? STARTING NUM TO NUM", lambda i: [Fact("vlan", i[-1].value)]),
+    ("VLAN (OPENP|COLON|VMID|NUMBER|FILL|OF|ON|TO|CHANGE)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
     ("VLAN COMMA IT (FILL|CHANGE)* NUM", f.said("vlan", "NUM")),
     ("TAG NUM", f.said("vlan", "NUM")),
     ("(NO|REMOVE) (A|FILL)* VLAN", f.fixed("vlan", None)),
@@ -175,7 +182,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
-    ("(NO)? (ONBOOT)", f.feature("start.on_boot")),
+    ("NO (FILL|IT|ALL|A|STARTING|CHANGE)* ONBOOT", f.fixed("start.on_boot", False)),
+    ("ONBOOT (COLON)? (OFF)?", f.feature("start.on_boot")),
     ("ORDER (COLON|FILL)? NUM", f.said("start.order", "NUM")),
     ("UNPRIVILEGED", f.fixed("unprivileged", True)),
     ("NO (A)? PRIVILEGED", f.fixed("unprivileged", True)),
@@ -185,17 +193,17 @@ RULES: tuple[tuple[str, Maker], ...] = (
         for tag, field in (("NESTING", "nesting"), ("KEYCTL", "keyctl"), ("FUSE", "fuse"))
         for rule in (
             (f"{tag} COLON NUM", f.switched(f"features.{field}")),
-            (f"(NO)? {tag}", f.feature(f"features.{field}")),
+            (f"(NO)? {tag} (OFF)?", f.feature(f"features.{field}")),
         )
     ),
     ("NUM (DATA|MORE|NETWORK)* NIC", lambda _: []),  # how many there are follows from what is said of each
-    ("(NO)? UEFI", f.feature("efi")),
-    ("(NO)? SECUREBOOT", f.feature("secure_boot")),
-    ("(NO)? TPM (VERSION)?", f.feature("tpm")),
+    ("(NO)? UEFI (OFF)?", f.feature("efi")),
+    ("(NO)? SECUREBOOT (OFF)?", f.feature("secure_boot")),
+    ("(NO)? TPM (VERSION)? (OFF)?", f.feature("tpm")),
     ("Q35", f.fixed("machine", "q35")),
-    ("(NO)? NUMA", f.feature("numa")),
+    ("(NO)? NUMA (OFF)?", f.feature("numa")),
     ("AGENT", f.fixed("agent", True)),
-    ("(NO)? PROTECTION", f.feature("protection")),
+    ("(NO)? PROTECTION (OFF)?", f.feature("protection")),
     ("(SNAPSHOT)", f.fixed("snapshot", True)),
     ("(NO)? (DAILY|WEEKLY|MONTHLY)? BACKUP (FILL|COLON|OF|IT|ALL)? (DAILY|WEEKLY|MONTHLY)?", f.backup),
     ("CPUTYPE (COLON|FILL)? (NOUN|WORD)", f.cpu_type),
@@ -207,6 +215,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),
     ("(STARTING)? OSV (FOR|TO|WITH|BY) OSV", lambda i: [Fact("image", i[-1].value)]),  # `swap debian for ubuntu`
+    ("NO (A)? KIND (?! (OPEN|PORT))", lambda _: []),  # `a vm, not a container`
     ("NO OSV", lambda _: []),  # `ubuntu instead of debian`
     ("(REPLACE|SWAP) (A)* SWV (FOR|TO|WITH|BY) (A)* SWV", f.replaced),
     ("OSV", lambda i: [Fact("image", i[0].value)]),

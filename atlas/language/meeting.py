@@ -64,6 +64,8 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if siblings := _siblings(r, subject):
         r.draft.guests[clone(r, siblings, 1)[0]].name = subject.names[0]  # `add web3`
+    elif subject.named and r.tag(i - 1) == "AND" and r.subjects and not r.joinable and _alike(r, subject):
+        _beside(r, subject)
     else:
         create(r, subject, listed=r.tag(i + subject.length) == "COLON")
     return True
@@ -122,6 +124,19 @@ def _introduced(r: Reading, subject: Subject, i: int) -> bool:
     guest = r.draft.guests[r.latest[0]]
     said = {field for g, field in r.apply.said if g == r.latest[0]}
     return bool(subject.kind or subject.names) and guest.name is None and said <= {"new", "kind"}
+
+
+def _beside(r: Reading, subject: Subject) -> None:
+    """Add a guest of the same row: `a debian vm web1 on pve1 and web2 on pve2`, and what follows is said of both."""
+    before = [g for g in r.subjects[-1] if g >= r.old]
+    create(r, subject)
+    group = [*before, *r.subjects[-1]]
+    fields = r.draft.guests[before[0]].fields if before else {}
+    for g in r.subjects[-1]:
+        r.draft.guests[g].fields |= {f: fields[f] for f in ("kind", "image") if f in fields}
+    if before:
+        r.subjects[-2:] = [group]
+        r.family, r.told = group, set(group)
 
 
 def _siblings(r: Reading, subject: Subject) -> list[int]:

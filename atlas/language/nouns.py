@@ -84,7 +84,7 @@ def role_word(word: str) -> str:
 
 def sized(items: Sequence[Item], at: int) -> bool:
     """Tell whether sizes follow, which only guests have: `alpha (2c 4g)`."""
-    at += at < len(items) and items[at].tag in {"FILL", "DASH"}
+    at += at < len(items) and items[at].tag in {"FILL", "DASH", "COLON"}
     at += at < len(items) and items[at].tag == "OPENP"
     tags = [item.tag for item in items[at : at + 2]]
     return tags[:1] == ["CORESHORT"] or tags == ["NUM", "CORES"]

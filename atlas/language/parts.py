@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atlas.language.draft import Finding
 from atlas.language.groups import apply_subject, enter, narrow
-from atlas.language.nouns import GENERIC, Subject, role_word, sized
+from atlas.language.nouns import Subject, sized
 from atlas.language.reading import Reading
 
 
@@ -51,13 +51,15 @@ def by_role(r: Reading, subject: Subject, i: int) -> bool:
         return False
     subject.role = subject.role or subject.names[0]  # `3 vms: pg (4c 8g), queue (2c 4g), …`
     count = subject.count if isinstance(subject.count, int) else 1
-    free = [g for g in r.generic if role_word(r.draft.guests[g].role) in GENERIC][:count]
+    free = [g for g in r.generic if g not in r.roled][:count]
     if len(free) < count:
         _mismatch(r)
     for g in free:
         r.draft.guests[g].role = subject.role
     r.parted = True
+    r.roled |= set(free)
     if free:
+        r.joinable = r.joinable and r.subjects[-1] != r.generic  # nothing is said of a part and the whole together
         enter(r, free)
         apply_subject(r, subject, free)
     return True
@@ -87,5 +89,5 @@ def _mismatch(r: Reading) -> None:
 
 def parts_left(r: Reading) -> None:
     """Say so where guests that were told apart by role are fewer than were asked for."""
-    if r.parted and any(g < len(r.draft.guests) and role_word(r.draft.guests[g].role) in GENERIC for g in r.generic):
+    if r.parted and any(g < len(r.draft.guests) and g not in r.roled for g in r.generic):
         _mismatch(r)

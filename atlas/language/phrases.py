@@ -90,11 +90,13 @@ def _follow(after: Sequence[Item], noun: Item, subject: Subject, *, closed: bool
             subject.image = item.value
         elif item.tag in {"WORD", "NAME", "QUOTED"} and subject.names and not _may_follow(item, noun, subject):
             break
+        elif item.tag in {"WORD", "NAME"} and item is after[0] and not closed and _bears(item, noun, subject):
+            subject.names.append(item.text)
         elif item.tag in {"WORD", "NAME", "QUOTED"} and closed and item.low not in _NOT_NAMES:
             subject.names.append(str(item.value) if item.tag == "QUOTED" else item.text)
         elif item.tag in NAMESAKES and item is after[0]:
             subject.names.append(item.text)
-        elif item.tag == "SWV" and item is after[0] and len(after) == 1 and _by_its_software(noun, item, subject):
+        elif item.tag == "SWV" and item is after[0] and _alone(after) and _by_its_software(noun, item, subject):
             subject.names.append(item.text)
             subject.software = item.value[0]
         elif item.tag == "NAMES" and closed:
@@ -109,6 +111,12 @@ def _follow(after: Sequence[Item], noun: Item, subject: Subject, *, closed: bool
             break
         used += 1
     return used
+
+
+def _bears(item: Item, noun: Item, subject: Subject) -> bool:
+    """Tell whether a numbered word behind one role is its name: `its replica ldap2`."""
+    one = subject.count in {None, 1} and not plural(noun)
+    return one and noun.tag == "ROLE" and bool(re.search(r"\d", item.text)) and not subject.names
 
 
 def _alone(after: Sequence[Item]) -> bool:

@@ -50,7 +50,7 @@ def on(r: Reading, i: int) -> int:
     if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
         return 0
     storage = marked or r.tag(at + 1) == "STORAGE" or is_storage(name)
-    after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM"}
+    after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM", "EACH"}
     if not storage and after_disk and not _NODE.match(name):
         storage = True
     if storage and not after_disk:
@@ -68,6 +68,9 @@ def on(r: Reading, i: int) -> int:
 
 def swapped(r: Reading, i: int) -> int:
     """Take `pve2 not pve1` as another value of what has the second one now."""
+    if _NODE.match(r.items[i].text) and i + 1 < len(r.items) and r.items[i + 1].low in {"has", "ha", "hat", "tiene"}:
+        r.state(Fact("node", r.items[i].text))  # `a GPU (pve7 has one)`
+        return 2
     if r.tag(i - 1) == "NO" and r.tag(i - 2) in {"COMMA", "DASH"} and r.last and r.tag(i + 1) in {"", "STOP", "COMMA"}:
         if r.last.field not in {"node", "pool", "template", "storage", "bridge"}:
             return 0
@@ -212,7 +215,20 @@ def tags(r: Reading, i: int) -> int:
     ):
         at += 1
     tags: list[str] = []
-    while r.tag(at) in NAMES | {"FILL", "CHECK", "DNS", "HA", "DAILY", "OSV", "ONBOOT", "FAST"} and at < len(r.items):
+    while r.tag(at) in NAMES | {
+        "FILL",
+        "CHECK",
+        "DNS",
+        "HA",
+        "DAILY",
+        "OSV",
+        "ONBOOT",
+        "FAST",
+        "HEADING",
+        "BIG",
+        "NODEWORD",
+        "NETWORK",
+    } and at < len(r.items):
         tags.append(values_of(r.items[at : at + 1])[0].lower())
         at += 1
         joint = at

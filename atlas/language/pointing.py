@@ -111,9 +111,10 @@ def same(r: Reading, i: int) -> int:
         return 1 + (r.tag(i + 1) == "SPECS")
     ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
     thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
-    if "OLD" in ahead and r.tag(i) == "SAME" and thing is not None:
+    like = next((k for k, tag in enumerate(ahead) if tag in {"OLD", "OTHERS"}), None)
+    if like is not None and r.tag(i) == "SAME" and thing is not None:
         r.ask(thing, f"Which {thing} do you mean? I know only what you say here.", r.scope)
-        return ahead.index("OLD") + 1
+        return like + 1 + (r.tag(i + like + 1) in {"KIND", "NOUN"})  # `the same storage as the other vms`
     if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
         r.ask(
             "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope

@@ -22,7 +22,7 @@ _STORAGE = re.compile(
 )
 _CORRECTS = re.compile(
     r"\b(?:no wait|sorry|oops|i mean|i meant|actually|rather|correction|scratch that|make that|anzi|nein|pardon|better|"
-    r"doch|lieber|mejor|plutôt|finalement|finally)\b|(?<!\w)no,|"
+    r"doch|lieber|mejor|plutôt|finalement|finally|instead|take|go with|going with)\b|(?<!\w)no,|"
     r"[,;\u2013-]\s*(?:no|non|nein)\s+(?:make (?:it|that) )?\d"
 )
 NAMES = frozenset(
@@ -63,6 +63,7 @@ class Reading:
         self.firm: set[str] = set()
         self.parted = False
         self.generic: list[int] = []  # guests that were only counted, and may be told apart by their roles
+        self.roled: set[int] = set()  # those of them that were
         self.title = ""  # the role that a heading gives: `database: 1 postgres vm`
         self.kind = ""  # the kind that a heading gives: `containers: a and b`
         self.placed = False  # whether words chose a scope without a subject: `it`, `the first one`

@@ -11,6 +11,7 @@ from atlas.language.phrases import describe, run_end
 
 _INDEFINITE = frozenset({"a", "an", "un", "una", "uno", "ein", "eine", "einen", "einer", "une"})
 _ORDINAL = {"FIRST": 0, "SECOND": 1, "THIRD": 2, "FOURTH": 3, "FIFTH": 4, "LAST": -1}
+_PARTITIVE = frozenset({"delle", "dei", "degli", "des"})
 _NEW = frozenset({"new", "fresh", "nuova", "nuovo", "neue", "neuen", "neuer", "nueva", "nuevo", "nouvelle", "nouveau"})
 
 
@@ -150,8 +151,8 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             subject.count = item.value
         elif item.tag in _ORDINAL:
             subject.ordinal = _ORDINAL[item.tag]
-        elif item.tag == "SOME":
-            subject.some = True
+        elif item.tag == "SOME" or (item.low in _PARTITIVE and _parts_of_none(items, i)):
+            subject.some = True  # also `servono delle vm`
         elif item.tag == "MORE":
             subject.more = True
         elif item.tag == "FEWER" and subject.count is not None:
@@ -168,6 +169,14 @@ def _determiners(items: Sequence[Item], i: int, subject: Subject) -> int:
             break
         i += 1
     return i
+
+
+def _parts_of_none(items: Sequence[Item], i: int) -> bool:
+    """Tell whether `delle` means some: `servono delle vm`, and not `i nomi delle vm`."""
+    before = items[i - 1].tag if i else ""
+    return (
+        i + 1 < len(items) and items[i + 1].tag in {"KIND", "NOUN"} and before in {"", "FILL", "CHANGE", "STOP", "ADD"}
+    )
 
 
 def _place(tags: set[str], head: Item) -> bool:

@@ -51,7 +51,7 @@ def check(r: Reading, i: int) -> int:
             windows.append([])
         else:
             windows[-1].append(item)
-    checks = [check for window in windows for check in _checks(window)]
+    checks = [check for window in windows for check in _checks(window)] or _open_ports(r, i, end)
     if not checks:
         return 0
     there = any(item.low in {"there", "lì", "dort", "allí", "là"} for item in r.items[i:end])
@@ -59,6 +59,15 @@ def check(r: Reading, i: int) -> int:
     for check in checks:
         r.state(Fact("checks", check, "add"), scope)
     return end - i
+
+
+def _open_ports(r: Reading, i: int, end: int) -> list[dict[str, Any]]:
+    """Return checks of all ports that were opened: `verify both ports answer`."""
+    tags = {r.tag(k) for k in range(i, end)}
+    if not tags & {"ALL", "IT"} or not tags & {"ANSWER", "REACH", "OPEN", "REACHABLE"} or "NUM" in tags:
+        return []
+    ports = [p for g in r.scope[:1] for p in r.draft.guests[g].fields.get("open_ports", [])]
+    return [{"port": int(str(p).partition("@")[0])} for p in ports if str(p).partition("@")[0].isdigit()]
 
 
 def answers(r: Reading, i: int) -> int:

@@ -12,7 +12,7 @@ from atlas.language.items import Item, numbered_names, plural, token_value
 from atlas.language.joining import _BAD_UNIT, joined
 from atlas.language.lexer import Token, tokens
 from atlas.language.rownames import with_names
-from atlas.language.words import Entry, Words, corrected, words
+from atlas.language.words import Entry, Words, corrected, inflected, words
 
 _PUNCT = {",": "COMMA", ";": "STOP", ".": "STOP", "\n": "STOP", "?": "STOP", "!": "STOP", ":": "COLON", "(": "OPENP"}
 _PUNCT |= {
@@ -148,7 +148,7 @@ def _one(
                 continue
             phrase = tuple(t.low for t in run)
             entry = _entry(phrase, table, software)
-            if entry is not None and entry[0] == "IT" and length > 1 and _named_next(listed, i + length, names):
+            if entry is not None and entry[0] == "IT" and length > 1 and _named_next(listed, i + length, table, names):
                 continue  # `the vm web1`
             if entry is not None:
                 return Item(entry[0], entry[1], " ".join(t.text for t in run), token.start), length
@@ -159,11 +159,15 @@ def _one(
     return Item(*token_value(token, table), token.text, token.start), 1
 
 
-def _named_next(listed: list[Token], at: int, names: frozenset[str]) -> bool:
+def _named_next(listed: list[Token], at: int, table: Words, names: frozenset[str]) -> bool:
     """Tell whether a name stands at a token."""
     if at >= len(listed) or listed[at].kind != "WORD":
         return False
-    return listed[at].low in names or bool(re.search(r"[\d-]", listed[at].low))
+    word = listed[at].low
+    if word in names or re.search(r"[\d-]", word):
+        return True
+    plain = word.isalpha() and (word,) not in table.phrases and word not in table.filler and inflected(word) is None
+    return not names and plain and corrected(word) is None  # `metti la vm contabile sul nodo …`
 
 
 def _entry(phrase: tuple[str, ...], table: Words, software: Mapping[str, str]) -> Entry | None:
@@ -188,6 +192,8 @@ def _word(token: Token, table: Words) -> Item:
         return Item("GPUMODEL", token.text, token.text, token.start)
     if word in table.filler:
         return Item("FILL", None, token.text, token.start)
+    if (form := inflected(word)) is not None:
+        return Item(*table.phrases[form,], token.text, token.start, guessed=True)
     if (right := corrected(word)) is not None:
         entry = table.phrases.get((right,))
         tag, value = entry or ("FILL", None)

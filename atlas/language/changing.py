@@ -44,13 +44,14 @@ def more(r: Reading, i: int) -> int:
     if (other := elsewhere(r, i)) is not None:
         return other
     one = r.tag(i + 1) in {"FILL", "NUM"} and r.items[i + 1].low == "one"
-    if one and r.tag(i + 2) in {"FOR", "WITH"} and r.draft.guests:
+    plain = r.tag(i + 1) == "FOR" and not r.old and r.tag(i - 1) in {"COMMA", "STOP", "AND"}  # `another for printing`
+    if ((one and r.tag(i + 2) in {"FOR", "WITH"}) or plain) and r.draft.guests:
         like = r.draft.guests[-1].fields.get("kind")
         if r.old:
             groups.clone(r, r.scope or [len(r.draft.guests) - 1], 1)
         else:
             groups.create(r, Subject(count=1, kind=like))  # `…, another one for grafana`
-        return 2
+        return 1 if plain else 2
     if r.tag(i + 1) == "MEMORY" or (
         r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
     ):

@@ -15,7 +15,10 @@ _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
 _IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
 _LIST = "((COMMA|AND|COMMA AND|SLASH)? {})*"
 _ADDRS = f"ADDR {_LIST.format('(ADDR|LASTPART)')}"
-_PORTS = f"(NUM|PORTPROTO) {_LIST.format('(PORT)? (NUM|PORTPROTO)')} (UDP)?"
+_PORTS = (
+    f"(LISTENER)? (NUM|PORTPROTO) {_LIST.format('((PORT|LISTENER)? (NUM|PORTPROTO)|LISTENER OPENP NUM CLOSEP)')} (UDP)?"
+)
+_SERVICE = "(HTTP|HTTPS|LISTENER) (?! (OPENP)? NUM)"
 _SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
 _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
@@ -87,6 +90,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
     ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
     ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", f.disks),
+    ("DATA DISK (COLON|OF|OPENP)* TIMES SIZE", f.many_disks),
     ("TIMES (DATA)? SIZE (DATA)? (DISK)?", f.many_disks),
     ("(NUM) (DISK)", f.counted_disks),
     ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
@@ -96,7 +100,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("APART", f.fixed("apart", True)),
     ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
     (
-        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH|ANSWER|WORD)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
+        "(NO|NEVER) (FILL|IT|ALL|CHANGE|RUNNING|WITH|ANSWER|WORD|NUM|OF)* ON (A)? (SAME|FIRST) (FILL)? (NODEWORD|NOUN)",
         f.fixed("apart", True),
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
@@ -109,6 +113,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ),
     ("CLONE (FULL|LINKED)", lambda i: [Fact("clone", i[1].tag.lower())]),
     ("(FULL|LINKED) CLONE", lambda i: [Fact("clone", i[0].tag.lower())]),
+    ("(FULL|LINKED) (?=CLOSEP)", lambda i: [Fact("clone", i[0].tag.lower())]),
     ("NO (A)? (FULL|LINKED) (FILL|CLONE|NUM)", lambda _: []),
     ("TEMPLATE (VMID|COLON)* NUM", f.said("template", "NUM")),
     (f"TEMPLATE (COLON|NAMED)? {NAMELIKE}", f.name("template")),
@@ -162,12 +167,13 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
-    (f"NO (OPEN|PORT|A|FILL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
+    (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
     (f"CLOSE (A|FILL|ALL|PORT|COLON)* {_PORTS}", n.closed),
     (f"(REMOVE|NO) (A|OPEN|FILL|ALL)* PORT (COLON)? {_PORTS}", n.closed),
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
-    ("(HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))* (FILL)* (OPEN|REACHABLE)", n.services),
-    ("OPEN (ONLY|A|PORT|UP|FILL)* (HTTP|HTTPS) ((COMMA|AND|SLASH) (HTTP|HTTPS))*", n.services),
+    (f"{_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})* (FILL)* (OPEN|REACHABLE)", n.services),
+    (f"OPEN (ONLY|A|PORT|UP|FILL)* {_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})*", n.services),
+    (f"LISTENER {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
     ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", n.ports),
     (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
     ("ONLY? (PORT)? NUM ONLY? (STARTING|FOR) (A|NETWORK)* ADDR", n.ports),

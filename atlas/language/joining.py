@@ -80,6 +80,8 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
         return replace(item, tag="GATEWAY")
+    if item.low in {"via", "über"} and follows.tag == "ADDR":
+        return replace(item, tag="GATEWAY")
     if item.low == "node" and _version_of_nodejs(follows) and (not out or out[-1].tag not in {"ON", "A", "NUM", "TO"}):
         return replace(item, tag="SW", value="nodejs")  # `node 20 and redis`
     return item

@@ -87,9 +87,11 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
     loose = subject.indefinite or subject.many or subject.more or subject.old
     if r.tag(i - 1) == "TO" and subject.kind and not (loose or subject.role):
         return True  # `a card to be passed through to the vm`
-    if subject.role and r.items[i - 1].low in _COPULAS:
-        for g in r.scope:  # `k1 is going to be the control plane`
+    told = r.family and r.tag(i - 1) in {"FIRST", "SECOND", "THIRD", "FOURTH", "LAST"} and len(r.scope) == 1
+    if (subject.role or subject.image) and (r.items[i - 1].low in _COPULAS or told):
+        for g in r.scope:  # `k1 is going to be the control plane`, `the first is a router, the second a server`
             r.draft.guests[g].role = r.draft.guests[g].role or subject.role
+        apply_subject(r, subject, r.scope)
         return True
     return False
 
@@ -209,6 +211,9 @@ def _meet_in_order(r: Reading, subject: Subject) -> bool:
     if base:
         r.family = base
         narrow(r, r.picked(base, subject))
+        if (subject.image or subject.role) and len(r.scope) == 1:
+            apply_subject(r, subject, r.scope)  # `the second a debian server`
+            r.draft.guests[r.scope[0]].role = r.draft.guests[r.scope[0]].role or subject.role
     return bool(base)
 
 
@@ -229,6 +234,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
         "AND",
         "COLON",
         "OPENP",
+        "DASH",
         "ONLY",
         "CHANGE",
         "FILL",

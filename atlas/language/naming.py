@@ -64,6 +64,8 @@ def named(r: Reading, i: int) -> int:
         r.count = None
         return end - i
     last = r.subjects[-1] if r.subjects else r.scope
+    if r.joinable and r.latest and r.tag(i - 1) in {"ROLE", "NOUN", "SWV"}:
+        last = r.latest  # `…, controller named c1`
     if r.family and 0 < len(r.scope) < len(r.family) and len(names) == len(r.scope):
         last = r.scope  # `two vms: one with 8 GB called a, one with 16 GB called b`
     if r.tag(i - 1) == "ALL" and len(names) == 1:

@@ -113,9 +113,22 @@ def both_protocols(items: Sequence[Item]) -> list[Fact]:
     return [Fact("open_ports", number, "add"), Fact("open_ports", f"{number}/udp", "add")]
 
 
+_SERVICES = {
+    "http": 80,
+    "https": 443,
+    "ssh": 22,
+    "smtp": 25,
+    "smtps": 465,
+    "submission": 587,
+    "imap": 143,
+    "imaps": 993,
+}
+_SERVICES |= {"pop3": 110, "pop3s": 995, "rdp": 3389, "ldap": 389, "ldaps": 636}
+
+
 def services(items: Sequence[Item]) -> list[Fact]:
     """Read ports that are said by what listens there."""
-    return [Fact("open_ports", {"HTTP": 80, "HTTPS": 443}[i.tag], "add") for i in items if i.tag in {"HTTP", "HTTPS"}]
+    return [Fact("open_ports", _SERVICES[i.low], "add") for i in items if i.low in _SERVICES]
 
 
 def protocols(items: Sequence[Item]) -> list[Fact]:

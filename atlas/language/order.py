@@ -42,6 +42,9 @@ def taken(items: Sequence[Item], draft: Draft) -> tuple[list[Item], list[str]]:
             words = words[::-1] if backwards else words
             if len(words) > 1 and all(role_word(word) in known for word in words):
                 return rest, words
+            if len(words) > 1 and not draft.guests and all(re.search(r"\d", word) for word in words):
+                named = _in_brackets([items[k] for k in range(begin, end) if line[k] == "r"])[1:-1]
+                return [*items[:begin], *named, Item("COMMA", None, ",", 0), *items[end:]], words
             at = _as_many(rest, len(words))
             if len(words) > 1 and at and not any(role_word(word) in known for word in words):
                 return [

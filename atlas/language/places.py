@@ -49,7 +49,7 @@ def on(r: Reading, i: int) -> int:
         return 0
     if r.tag(i) == "TO" and is_storage(name) is False and not re.search(r"\d|node|pve", name, re.IGNORECASE):
         return 0
-    storage = marked or r.tag(at + 1) == "STORAGE" or is_storage(name)
+    storage = marked or (r.tag(at + 1) == "STORAGE" and r.tag(at + 2) not in {"WORD", "QUOTED"}) or is_storage(name)
     after_disk = i > 0 and r.tag(i - 1) in {"DISK", "DATA", "SIZE", "ROOT", "NUM", "EACH"}
     if not storage and after_disk and not _NODE.match(name):
         storage = True
@@ -63,7 +63,7 @@ def on(r: Reading, i: int) -> int:
         return end - i
     r.last = Fact("storage" if storage else "node", name)
     r.state(r.last, r.ahead(at + 1))
-    return at + 1 - i + (r.tag(at + 1) == "STORAGE")
+    return at + 1 - i + (storage and r.tag(at + 1) == "STORAGE")
 
 
 def swapped(r: Reading, i: int) -> int:
@@ -76,6 +76,10 @@ def swapped(r: Reading, i: int) -> int:
             return 0
         r.apply.correcting = True
         r.state(Fact(r.last.field, r.items[i].text))  # `on pve2, no pve3`
+        return 1
+    stored = any(d.get("storage") for g in r.scope for d in r.draft.guests[g].fields.get("disks", []))
+    if r.old and r.apply.correcting and stored and is_storage(r.items[i].text) and not r.subjects:
+        r.state(Fact("storage", r.items[i].text), r.scope)  # `no, fastpool after all`
         return 1
     if r.tag(i + 1) != "NO" or r.tag(i + 2) != "WORD":
         return 0
@@ -108,6 +112,9 @@ def _on_network(r: Reading, i: int, at: int) -> int:
         return 0
     if named > at and r.tag(at) not in _WORDS | {"SOME", "FAST", "BIG", "OLD", "CHECK", "DNS"}:
         return 0
+    if r.tag(named) == "BRIDGE" and r.tag(at) in {"OLD", "SAME", "BIG"} and r.tag(named + 1) not in {"WORD", "VMBR"}:
+        r.ask("bridge", f"Which bridge is {' '.join(x.text for x in r.items[at : named + 1])!r}?", r.scope)
+        return named + 1 - i
     if r.tag(named) == "NETWORK" and named > at:
         return _zone(r, i, named)
     if r.tag(named) == "VLAN" and not _numbered(r, named + 1):

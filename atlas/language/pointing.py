@@ -6,6 +6,7 @@ from copy import deepcopy
 
 from atlas.language import groups
 from atlas.language.doubts import elsewhere
+from atlas.language.draft import label
 from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
@@ -36,6 +37,9 @@ def everyone(r: Reading, i: int) -> int:
     """Take `all`, `both` and `two of them` as whom the rest is said of."""
     some = r.items[i - 2].value if r.tag(i - 1) == "OF" and r.tag(i - 2) == "NUM" else 0
     base = r.scope or r.everyone()
+    if r.items[i].low == "them" and 0 < some < len(base) and r.old and all(r.draft.guests[g].name for g in base):
+        r.ask("target", f"Which of {', '.join(label(r.draft.guests[g]) for g in base)} do you mean?", base)
+        return 1
     if r.items[i].low == "them" and 0 < some < len(base):
         groups.narrow(r, base[:some])  # `make two of them 8 GB`
         r.count = None
@@ -81,6 +85,9 @@ def others(r: Reading, i: int) -> int:
     if (used := elsewhere(r, i)) is not None:
         return used
     base = r.family or list(range(len(r.draft.guests)))
+    if "removed" in r.apply.notes and not r.told:
+        groups.narrow(r, base)  # `remove a3, and put the others on vlan 9`
+        return 1
     if not r.told and not r.subjects and r.old and 0 < len(r.draft.focus) < len(base):
         groups.narrow(r, [g for g in base if g not in r.draft.focus])  # those that the message before was not about
         return 1
@@ -111,10 +118,10 @@ def same(r: Reading, i: int) -> int:
         return 1 + (r.tag(i + 1) == "SPECS")
     ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
     thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
-    like = next((k for k, tag in enumerate(ahead) if tag in {"OLD", "OTHERS"}), None)
-    if like is not None and r.tag(i) == "SAME" and thing is not None:
+    end = next((k for k, tag in enumerate(ahead) if tag in {"OLD", "OTHERS"}), None)
+    if end is not None and r.tag(i) == "SAME" and thing is not None:
         r.ask(thing, f"Which {thing} do you mean? I know only what you say here.", r.scope)
-        return like + 1 + (r.tag(i + like + 1) in {"KIND", "NOUN"})  # `the same storage as the other vms`
+        return end + 1 + (r.tag(i + end + 1) in {"KIND", "NOUN"})  # `the same storage as the other vms`
     if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
         r.ask(
             "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope

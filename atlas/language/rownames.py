@@ -31,6 +31,9 @@ def with_names(items: Sequence[Item]) -> list[Item]:
         and _plain(out, k)
         and out[k - 2].tag in {"KIND", "NOUN"}
     ]
+    for k in range(2, len(out) - 1):
+        if [x.tag for x in out[k - 1 : k + 2]] == ["OPENP", "QUOTED", "CLOSEP"] and out[k - 2].tag in {"KIND", "NOUN"}:
+            out[k] = replace(out[k], tag="NAME", text=str(out[k].value), value=str(out[k].value))  # `a vm ("web")`
     for k in alone if len(alone) > 1 else ():
         out[k] = replace(out[k], tag="NAME", value=out[k].low)  # `a web vm (fe) … and a db vm (be) …`
     for k in range(2, len(out) - 2):
@@ -102,6 +105,9 @@ def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
     found, end = _words(items, at + opened)
     if len(found) != count and not opened:
         return _letters(items, k, count)
+    named = _tag(items, at) == "COLON" and 1 < len(found) != count and all(_plain(items, j) for j in found)
+    if named and _tag(items, end) in {"STOP", ""} and isinstance(items, list):
+        items[at] = replace(items[at], tag="NAMED")  # `three vms: alpha, beta` is one name short
     valued = _values(items, end + 1) == count
     plain = opened and all(_tag(items, j) == "WORD" for j in found)
     return found if len(found) == count and (plain or valued) else []

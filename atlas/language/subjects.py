@@ -82,6 +82,9 @@ def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
     if stop < len(items) and items[stop].tag == "TIMES" and subject.count is None:
         subject.count, subject.times = items[stop].value, True
         stop += 1
+    bracketed = [item.tag for item in items[stop : stop + 3]]
+    if bracketed in (["OPENP", "TIMES", "CLOSEP"], ["OPENP", "NUM", "CLOSEP"]) and subject.count is None:
+        subject.count, subject.times, stop = items[stop + 1].value, True, stop + 3  # `web (x2): …`
     if subject.count is None and _collective(items, stop):
         subject.count = items[stop + 2].value
         stop += 3

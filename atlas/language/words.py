@@ -10,6 +10,9 @@ from typing import Any
 
 from atlas.language.lexer import pattern
 
+_NOT_INFLECTED = frozenset(
+    {"FILL", "SW", "OS", "A", "OF", "TO", "ON", "NUM", "CHANGE", "REMOVE", "ADD", "IT", "FACTOR"}
+)
 _CORRECTED = frozenset(
     (
         *("KIND", "NOUN", "CORES", "MEMORY", "DISK", "NAMED", "OS", "SW", "GATEWAY", "STATIC", "STORAGE", "BRIDGE"),
@@ -90,6 +93,20 @@ def words() -> Words:
 def split(phrase: str) -> list[str]:
     """Split a phrase of the table as the lexer splits text."""
     return [w for w in re.split(r"[\s'\u2019/]+", phrase.lower()) if w and (len(w) > 1 or w in "lewaoyc&")]
+
+
+_ENDINGS = ("em", "en", "er", "es", "e", "o", "a", "i", "os", "as", "s")
+
+
+@cache
+def inflected(word: str) -> str | None:
+    """Return the listed form of a word with another ending: `tägliches`, `privilegiata`; None if there is none."""
+    if len(word) < 6 or not word.isalpha():
+        return None
+    stems = [word.removesuffix(end) for end in _ENDINGS if word.endswith(end)]
+    forms = (f"{stem}{end}" for stem in stems if len(stem) > 4 for end in ("", *_ENDINGS))
+    known = words().phrases
+    return next((form for form in forms if known.get((form,), ("FILL",))[0] not in _NOT_INFLECTED), None)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from atlas.cli import lab_console, lab_fault, lab_image
+from atlas.cli import lab_fault
 from atlas.cli.common import Folder, Output, with_output
 
 if TYPE_CHECKING:
@@ -18,14 +18,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 lab = typer.Typer(help="A Proxmox VE to try things on: simulated, or with real guests.", no_args_is_help=True)
-lab.add_typer(lab_fault.fault, name="fault")
-lab.add_typer(lab_fault.history, name="history")
-lab.command()(lab_console.console)
-lab.command("cloud-image")(lab_image.cloud_image)
 
 Name = Annotated[str, typer.Option("--name", help="The name of the cluster profile that is written.")]
 Guests = Annotated[str, typer.Option("--guests", metavar="simulated|qemu", help="What a guest is.")]
-Latency = Annotated[str, typer.Option("--latency", metavar="instant|fast|realistic|slow", help="How long tasks take.")]
+Latency = Annotated[
+    str, typer.Option("--latency", metavar="instant|fast|brisk|realistic|slow", help="How long tasks take.")
+]
 
 
 @lab.command()
@@ -98,11 +96,12 @@ def status(out: Output, folder: Folder = None) -> None:
 def check(guests: str, latency: str) -> None:
     """Refuse kinds of guests and latencies that there are not."""
     from atlas.errors import UsageError
+    from atlas.lab.clock import PROFILES
 
     if guests not in ("simulated", "qemu"):
         raise UsageError(f"there are no guests of the kind {guests!r}", "use simulated or qemu")
-    if latency not in ("instant", "fast", "realistic", "slow"):
-        raise UsageError(f"there is no latency {latency!r}", "use instant, fast, realistic or slow")
+    if latency not in PROFILES:
+        raise UsageError(f"there is no latency {latency!r}", f"use one of {', '.join(PROFILES)}")
 
 
 def translated(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from atlas import __version__
-from atlas.cli import chat, doctor, images, init, lab, run, show, spec, twin
+from atlas.cli import chat, doctor, images, init, lab, lab_console, lab_fault, lab_image, run, show, spec, twin
 from atlas.errors import ExitCode
 
 _ORDER = _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
@@ -59,6 +59,10 @@ app.add_typer(show.guests, name="guests", rich_help_panel=_LOOK)
 app.add_typer(images.images, name="images", rich_help_panel=_LOOK)
 lab.lab.command()(twin.seed)
 lab.lab.command()(twin.export)
+lab.lab.command()(lab_console.console)
+lab.lab.command("cloud-image")(lab_image.cloud_image)
+lab.lab.add_typer(lab_fault.fault, name="fault")
+lab.lab.add_typer(lab_fault.history, name="history")
 app.add_typer(lab.lab, name="lab", rich_help_panel=_AROUND)
 app.command(rich_help_panel=_AROUND)(init.init)
 app.command(rich_help_panel=_AROUND)(doctor.doctor)

@@ -14,12 +14,12 @@ from atlas.events import Stage
 from atlas.plan import AttributeChange, Effect
 from atlas.ports.cluster import Entry
 from atlas.proxmox import guests, rebooting, words
-from atlas.proxmox.client import changed_meanwhile
 from atlas.proxmox.devices import Writes
 from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.guests import At
 from atlas.proxmox.hands import Hands, Watch
 from atlas.proxmox.making import record, root_storage, stale
+from atlas.proxmox.refusals import changed_meanwhile, said
 from atlas.proxmox.writes import writes
 from atlas.state import Attributes, Observed, State
 
@@ -239,8 +239,7 @@ class Carrier:
         try:
             self._run(action, at, lambda: guests.power(self.hands.client, at, action))
         except (ApiRefused, TaskFailed) as problem:
-            said = problem.exitstatus if isinstance(problem, TaskFailed) else problem.reason
-            if not said.rstrip().endswith(("already running", "not running")):
+            if not said(problem).rstrip().endswith(("already running", "not running")):
                 raise  # else somebody was quicker: it is what was wanted
 
     def _run(self, step: str, at: At, call: Callable[[], str | None], **intent: object) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from atlas.errors import ApiRefused
 from atlas.plan import Value
 from atlas.proxmox import words
-from atlas.proxmox.client import Client, missing
+from atlas.proxmox.client import Client
+from atlas.proxmox.refusals import missing
 from atlas.state import Archive, Attributes, Kind, Node, Observed, State, Storage
 
 READERS = 8
@@ -90,9 +91,8 @@ class PveCluster:
         return tuple(dict.fromkeys(a for card in cards for a in _reported(card)))
 
     def row(self, vmid: int) -> dict[str, Any] | None:
-        """Return a guest's row of the cluster's resources; its node, lock and tags are live."""
-        rows = self.client.get("cluster", "resources", type="vm")
-        return next((r for r in rows if int(r.get("vmid", 0)) == vmid), None)
+        """Return a guest's row of the cluster's resources; see `row_of`."""
+        return row_of(self.client, vmid)
 
     def guest(self, vmid: int, row: Mapping[str, Any] | None = None, *, snapshots: bool = False) -> Observed | None:
         """Read one guest in full; None if there is none.
@@ -172,6 +172,12 @@ class PveCluster:
         except ApiRefused:
             return []  # a storage that is not available just now has nothing to offer
         return [Archive(str(r["volid"]), storage.node) for r in rows]
+
+
+def row_of(client: Client, vmid: int) -> dict[str, Any] | None:
+    """Return a guest's row of the cluster's resources, None if there is none; its node, lock and tags are live."""
+    rows = client.get("cluster", "resources", type="vm")
+    return next((r for r in rows if int(r.get("vmid", 0)) == vmid), None)
 
 
 def place(node: str, kind: Kind, vmid: int) -> tuple[object, ...]:

@@ -12,8 +12,9 @@ from atlas.errors import ApiRefused, EngineError, TaskFailed, Unreachable
 from atlas.events import Emitter, EventType, Stage
 from atlas.ports.cluster import Entry, Journal
 from atlas.proxmox import tasks
-from atlas.proxmox.client import Client, lock_timeout
+from atlas.proxmox.client import Client
 from atlas.proxmox.guests import At
+from atlas.proxmox.refusals import lock_timeout
 
 LOCK_TRIES = 8
 

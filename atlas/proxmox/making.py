@@ -17,11 +17,11 @@ from atlas.instances import Instance
 from atlas.ownership import removal, unlock
 from atlas.plan import AttributeChange
 from atlas.proxmox import guests, words
-from atlas.proxmox.client import taken
 from atlas.proxmox.devices import gib
 from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.guests import At
 from atlas.proxmox.hands import Hands, Stuck, Watch
+from atlas.proxmox.refusals import taken
 from atlas.proxmox.writes import writes
 from atlas.state import Attributes, Lease, Observed, State
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from atlas.errors import ApiRefused, TaskFailed
+from atlas.errors import ApiRefused, EngineError, TaskFailed
 from atlas.events import Emitter
 from atlas.proxmox import guests, tasks
-from atlas.proxmox.client import Client, lock_timeout
+from atlas.proxmox.client import Client
+from atlas.proxmox.facts import row_of
 from atlas.proxmox.guests import At
+from atlas.proxmox.refusals import lock_timeout, said
 from atlas.state import Kind
 
 BOOT_SECONDS = 120.0
@@ -20,20 +22,20 @@ def reboot(client: Client, kind: Kind, vmid: int, emit: Emitter) -> None:
     """Reboot a guest wherever it is now, and wait until it runs again.
 
     Raises:
-        ProxmoxError: It is not there, or the reboot failed.
+        EngineError: It is not there.
+        ProxmoxError: The reboot failed.
     """
-    kinds = {"qemu": "vm", "lxc": "container"}
-    rows = client.get("cluster", "resources", type="vm")
-    node = next(str(r["node"]) for r in rows if int(r["vmid"]) == vmid and kinds.get(str(r["type"])) == kind)
-    at = At(node, kind, vmid)
+    row = row_of(client, vmid)
+    if row is None:
+        raise EngineError(f"guest {vmid} is gone", "plan again: it would be made anew")
+    at = At(str(row["node"]), kind, vmid)
     for left in reversed(range(LOCK_TRIES)):
         try:
             upid = guests.power(client, at, "reboot")
             if upid is not None:
                 tasks.wait(client, upid, emit)
         except (ApiRefused, TaskFailed) as problem:
-            said = problem.exitstatus if isinstance(problem, TaskFailed) else problem.reason
-            if not left or not lock_timeout(said):
+            if not left or not lock_timeout(said(problem)):
                 raise
             time.sleep(1.0)  # PVE has waited for the lock already
         else:

@@ -9,6 +9,7 @@ from atlas.proxmox.facts import PveCluster
 from atlas.proxmox.guests import At
 from atlas.proxmox.hands import Hands, Watch
 from atlas.proxmox.making import stale
+from atlas.proxmox.refusals import said
 from atlas.state import Lease, Observed
 
 
@@ -33,8 +34,7 @@ def remove(hands: Hands, cluster: PveCluster, lease: Lease, installation: str) -
         try:
             hands.task("stop", Watch.of(at, "stop"), lambda: guests.power(hands.client, at, "stop"))
         except (ApiRefused, TaskFailed) as problem:
-            said = problem.exitstatus if isinstance(problem, TaskFailed) else problem.reason
-            if not said.rstrip().endswith("not running"):
+            if not said(problem).rstrip().endswith("not running"):
                 raise
         observed = _mine(cluster, lease, installation)
         if observed is None:

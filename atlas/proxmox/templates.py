@@ -8,7 +8,9 @@ from atlas.errors import ApiRefused, TaskFailed
 from atlas.events import Emitter
 from atlas.ports.templates import TemplateRecord
 from atlas.proxmox import tasks
-from atlas.proxmox.client import Client, missing, taken
+from atlas.proxmox.client import Client
+from atlas.proxmox.facts import row_of
+from atlas.proxmox.refusals import missing, taken
 from atlas.templates import Order
 
 _KINDS = ("qmcreate", "qmtemplate")
@@ -110,12 +112,11 @@ class PveTemplates:
         Raises:
             ApiRefused: The token may not ask, which waiting does not change.
         """
-        rows = self._client.get("cluster", "resources", type="vm")
-        node = next((str(r["node"]) for r in rows if int(r.get("vmid", 0)) == vmid), None)
-        if node is None:
+        row = row_of(self._client, vmid)
+        if row is None:
             return None
         try:
-            answer = self._client.get("nodes", node, "qemu", vmid, "agent", "get-host-name")
+            answer = self._client.get("nodes", row["node"], "qemu", vmid, "agent", "get-host-name")
         except ApiRefused as refused:
             if refused.status == 403:
                 raise

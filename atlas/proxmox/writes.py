@@ -26,6 +26,11 @@ _PLAIN = {
     "user.name": ("ciuser", ""),
 }
 
+_LEADING = {"cpu.type": ("cpu", "cputype"), "machine": ("machine", "type"), "agent": ("agent", "enabled")}
+"""Options with parts, of which the first has no name: key, and what that part is called."""
+
+_FEATURES = ("nesting", "keyctl", "fuse")
+
 
 def writes(
     kind: Kind, config: Mapping[str, Any], changes: Sequence[AttributeChange], wanted: Attributes, default_storage: str
@@ -66,7 +71,7 @@ def _plain(
     path, after = change.path, change.after
     if path in _PLAIN:
         key = _PLAIN[path][0 if kind == "vm" else 1]
-        set_or_delete(out, key, None if after is None else int(after) if isinstance(after, bool) else after)
+        set_or_delete(out, key, _number(after))
     elif path == "description":
         kept = [
             x for x in str(config.get("description", "")).splitlines() if not x.startswith(("atlas:", words.MARKER))
@@ -83,26 +88,21 @@ def _plain(
     elif path == "user.ssh_keys" and kind == "vm":  # a container takes its keys only when it is made
         set_or_delete(out, "sshkeys", encoded_keys(after) or None)
     elif path == "features":
-        parts = {k: v for k, v in pveconfig.options(config.get("features", "")).items() if k not in FEATURES}
+        parts = {k: v for k, v in pveconfig.options(config.get("features", "")).items() if k not in _FEATURES}
         set_or_delete(out, "features", pveconfig.joined({**parts, **{str(f): 1 for f in _tuple(after)}}) or None)
-    elif path in ("cpu.type", "machine", "agent"):
-        key, first = {"cpu.type": ("cpu", "cputype"), "machine": ("machine", "type"), "agent": ("agent", "enabled")}[
-            path
-        ]
-        parts = pveconfig.options(config.get(key, ""), first)
-        if after is None:
-            set_or_delete(out, key, None)
-        else:
-            set_or_delete(
-                out, key, pveconfig.joined({**parts, first: int(after) if isinstance(after, bool) else after}, first)
-            )
+    elif path in _LEADING:
+        key, first = _LEADING[path]
+        led: dict[str, object] = {**pveconfig.options(config.get(key, ""), first), first: _number(after)}
+        set_or_delete(out, key, None if after is None else pveconfig.joined(led, first))
     elif path in ("efi", "efi.secure_boot", "efi.storage"):
         devices.efi(out, config, change, wanted, storage)
     elif path in ("tpm", "tpm.storage"):
         devices.tpm(out, config, change, wanted, storage)
 
 
-FEATURES = ("nesting", "keyctl", "fuse")
+def _number(value: Value) -> Value:
+    """Return a value with PVE's 1 and 0 for true and false."""
+    return int(value) if isinstance(value, bool) else value
 
 
 def _tuple(value: Value) -> tuple[object, ...]:

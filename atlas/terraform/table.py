@@ -110,8 +110,7 @@ def read(values: Mapping[str, Any] | None, kind: Kind, slots: Mapping[str, int])
     found["tags"] = tuple(sorted(values.get("tags") or ())) or None
     for path in ("user.ssh_keys", "dns.servers"):
         found[path] = _list(found.get(path), ordered=path == "dns.servers")
-    for path in ("balloon",):
-        found[path] = found.get(path) or None
+    found["balloon"] = found.get("balloon") or None
     if found["start.order"] == -1:
         found["start.order"] = None
     found |= _vm(values, slots) if kind == "vm" else _container(values)

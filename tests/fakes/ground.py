@@ -14,8 +14,9 @@ from atlas.configs.catalogue import images
 from atlas.errors import ApiRefused, TaskFailed
 from atlas.events import Emitter
 from atlas.proxmox import tasks
-from atlas.proxmox.client import Client, lock_timeout
+from atlas.proxmox.client import Client
 from atlas.proxmox.facts import PveCluster
+from atlas.proxmox.refusals import lock_timeout
 from atlas.sources import find_archive, find_image
 from atlas.state import Observed
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from atlas.errors import ApiRefused, AuthFailed, ProxmoxError, SettingsError, Unreachable
-from atlas.proxmox.client import Client, changed_meanwhile, lock_timeout, missing, taken, translate
+from atlas.proxmox.client import Client, translate
+from atlas.proxmox.refusals import changed_meanwhile, lock_timeout, missing, taken
 
 ANSWERS: list[tuple[int, str, Any, type[ProxmoxError], str]] = [
     (401, "Authentication failed!", {"errors": b""}, AuthFailed, "does not accept the token"),

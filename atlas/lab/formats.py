@@ -9,6 +9,7 @@ from typing import Any
 
 from atlas.lab.calendar_events import BadEvent, parse
 from atlas.lab.firewall_formats import address_fault, icmp_fault, ports_fault, protocol_fault
+from atlas.lab.rights import all_privileges
 from atlas.lab.special_formats import SPECIAL, Verify, like
 
 MISSING = "property is missing and it is not optional"
@@ -111,8 +112,6 @@ def _pool(text: str) -> str | None:
 
 
 def _privilege(text: str) -> str | None:
-    from atlas.lab.rights import all_privileges
-
     return None if text in all_privileges() else f"invalid privilege '{text}'"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atlas.lab.call import Call, Handler, PVEError, api
+from atlas.lab.qemu_machine import rest
 from atlas.lab.tasks import Task
 
 _SERVICES = {
@@ -91,8 +92,6 @@ for _word in ("start", "stop", "restart", "reload"):
 @api("POST", "/nodes/{node}/status")
 async def power(call: Call) -> None:
     """Reboot the node or power it off, and its guests with it."""
-    from atlas.lab.qemu_machine import rest
-
     lab, name = call.lab, call.params["node"]
     node = lab.node(name)
     if name == lab.local_node:

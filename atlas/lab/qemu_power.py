@@ -13,6 +13,7 @@ from atlas.lab.qemu_cleanup import clean_up_after
 from atlas.lab.qemu_machine import agent_enabled, machine, rest, wake
 from atlas.lab.qemu_rules import ROOT_ONLY_AT_START
 from atlas.lab.tasks import Task
+from atlas.lab.volume_store import free
 from atlas.lab.world import Lab
 
 POWER = "/nodes/{node}/qemu/{vmid}/status"
@@ -77,8 +78,6 @@ async def start_vm(lab: Lab, node: str, vmid: int, task: Task, *, skiplock: bool
         await task.spend(START_SECONDS)
         await _power_on(lab, guest)
         if resuming and state:
-            from atlas.lab.volume_store import free
-
             task.log("Resuming suspended VM")
             await free(lab, node, str(state))
         for key in ("vmstate", "runningmachine", "runningcpu", *(["lock"] if resuming else [])):

@@ -9,6 +9,7 @@ from typing import Any
 from atlas.lab import lxc_volumes
 from atlas.lab import volume_store as store
 from atlas.lab.backup_calls import backup
+from atlas.lab.bulk import on_guest
 from atlas.lab.call import Call, Forbidden, PVEError
 from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_devices import drives, is_cloudinit, mounts, print_drive, print_mount, random_mac
@@ -102,8 +103,6 @@ def _start(call: Call, kind: str, task_kind: str, fill: Fill) -> str:
             raise refuse(what + died.message) from error
         join_pool(lab, vmid, call.params.get("pool"))
         if call.params.get("start"):
-            from atlas.lab.bulk import on_guest
-
             await on_guest(call, guest, "status/start")
 
     return call.task(task_kind, vmid, work)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from atlas.lab import snapshots
 from atlas.lab.call import Call, Handler, api
 from atlas.lab.guests import check_lock, flock, load, refuse, snapshot_of, this_guest
+from atlas.lab.lxc_power import start_container
+from atlas.lab.qemu_power import go_on, start_vm
 from atlas.lab.qemu_status import visible
 from atlas.lab.tasks import Task
 
@@ -84,15 +86,11 @@ def rollback(call: Call) -> object:
         guest = load(call.lab, node, vmid, kind)
         state = await snapshots.go_back(call.lab, guest, name, task)
         if kind == "qemu":
-            from atlas.lab.qemu_power import go_on, start_vm
-
             if state:
                 await go_on(call.lab, guest, name, task)
             elif start:
                 await start_vm(call.lab, node, vmid, task)
         elif start:
-            from atlas.lab.lxc_power import start_container
-
             await start_container(call.lab, node, vmid, task)
 
     return call.task(f"{KINDS[kind][0]}rollback", vmid, work)

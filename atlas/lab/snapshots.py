@@ -13,7 +13,10 @@ from atlas.lab.entities import Guest, Volume
 from atlas.lab.guest_config import add_unused, truth
 from atlas.lab.guest_devices import drives, is_cdrom, is_cloudinit, mount_type, mounts
 from atlas.lab.guests import check_lock, digest, failure, flock, load, refuse, snapshot_of
+from atlas.lab.qemu_machine import rest
+from atlas.lab.qemu_options import MACHINE_VERSION
 from atlas.lab.qemu_pending import forget_reused
+from atlas.lab.qemu_suspend import save_state, state_storage
 from atlas.lab.tasks import Task
 from atlas.lab.world import Lab
 
@@ -120,9 +123,6 @@ async def take(lab: Lab, guest: Guest, name: str, comment: str | None, task: Tas
 
 
 async def _save_memory(lab: Lab, guest: Guest, name: str, section: dict[str, Any], task: Task) -> None:
-    from atlas.lab.qemu_options import MACHINE_VERSION
-    from atlas.lab.qemu_suspend import save_state, state_storage
-
     storage_id = state_storage(lab, guest)
     section["vmstate"] = (await save_state(lab, guest, storage_id, name)).volid
     section["runningmachine"] = f"pc-i440fx-{MACHINE_VERSION}+pve0"
@@ -230,8 +230,6 @@ async def go_back(lab: Lab, guest: Guest, name: str, task: Task) -> str | None:
 
 
 async def _halt(lab: Lab, guest: Guest) -> None:
-    from atlas.lab.qemu_machine import rest
-
     if guest.status != "running":
         return
     if guest.kind == "qemu":

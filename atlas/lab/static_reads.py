@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab.call import Call, PVEError, shaped
-from atlas.lab.cluster import clustered
+from atlas.lab.cluster import VERSION, clustered
 from atlas.lab.formats import split_list
+from atlas.lab.nodes import FINGERPRINT
 from atlas.lab.shapes import shape
 
 # No node has devices to find, no second factor is known, no protocol of routing runs.
@@ -89,8 +90,6 @@ def totem(call: Call) -> dict[str, Any] | None:
 @shaped("GET", "/cluster/config/join")
 def join_info(call: Call) -> dict[str, Any]:
     """Return what a node would need to join."""
-    from atlas.lab.nodes import FINGERPRINT
-
     if not clustered(call.lab):
         raise PVEError(424, "node is not in a cluster, no join info available!")
 
@@ -110,6 +109,4 @@ def join_info(call: Call) -> dict[str, Any]:
 @shaped("GET", "/nodes/{node}/report")
 def report(call: Call) -> str:
     """Return the text that support would ask for."""
-    from atlas.lab.cluster import VERSION
-
     return f"==== general system info ====\n\n# hostname\n{call.params['node']}\n\npve-manager/{VERSION['version']}\n"

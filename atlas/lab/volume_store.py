@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from atlas.lab import volumes
+from atlas.lab.backend import BackendError
 from atlas.lab.entities import Storage, Volume
 from atlas.lab.guests import refuse
 from atlas.lab.storage_view import no_space, usage
@@ -93,8 +94,6 @@ async def allocate(
 
 async def _make(lab: Lab, record: Volume, node: str, make: Callable[[], Awaitable[None]]) -> None:
     """Let the backend make the disk; a volume whose disk could not be made is forgotten."""
-    from atlas.lab.backend import BackendError
-
     try:
         await make()
     except BaseException as error:

@@ -119,6 +119,17 @@ def boot_order(config: Config) -> list[str]:
     ]
 
 
+def boot_disk_size(config: Config) -> int:
+    """Give the bytes of the first disk in the boot order, 0 without one."""
+    old = [str(config["bootdisk"])] if "bootdisk" in config else []
+    for slot in boot_order(config) or old:
+        if slot in DRIVES and slot in config:
+            drive = parse_drive(str(config[slot]))
+            if not is_cdrom(drive):
+                return parse_size(drive.get("size", "0"))
+    return 0
+
+
 def random_mac(prefix: str = "BC:24:11") -> str:
     """Make a MAC address below a prefix, upper case as Proxmox VE prints it."""
     given = [part for part in prefix.upper().split(":") if part]

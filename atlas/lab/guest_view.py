@@ -5,33 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from atlas.lab.guest_devices import boot_disk_size, parse_mount
+from atlas.lab.volumes import parse_size
+
 if TYPE_CHECKING:
     from atlas.lab.entities import Guest
 
-_SIZE = re.compile(r"(?:^|,)size=(\d+(?:\.\d+)?)([KMGT]?)(?:,|$)")
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
-
-def _bytes(value: object) -> int:
-    match = _SIZE.search(str(value))
-    return int(float(match[1]) * _UNITS[match[2]]) if match else 0
-
-
-def boot_disk(guest: Guest) -> int:
-    """Return the size of the guest's root disk in bytes, 0 where it has none."""
-    config = guest.config
+def disk(guest: Guest) -> int:
+    """Return the size of the guest's boot disk in bytes, 0 where it has none."""
     if guest.kind == "lxc":
-        return _bytes(config.get("rootfs", ""))
-    order = re.search(r"order=([^,]+)", str(config.get("boot", "")))
-    keys = [config.get("bootdisk"), *(order[1].split(";") if order else [])]
-    for key in keys:
-        if (
-            key in config
-            and re.match(r"(scsi|virtio|sata|ide)\d+$", str(key))
-            and "media=cdrom" not in str(config[key])
-        ):
-            return _bytes(config[key])
-    return 0
+        return parse_size(parse_mount(str(guest.config.get("rootfs", ""))).get("size", "0"))
+    return boot_disk_size(guest.config)
 
 
 def memory(guest: Guest) -> int:
@@ -57,7 +42,7 @@ def fixed_row(guest: Guest) -> dict[str, Any]:
         "template": int(config.get("template") or 0),
         "maxcpu": processors(guest),
         "maxmem": memory(guest),
-        "maxdisk": boot_disk(guest),
+        "maxdisk": disk(guest),
     }
     row |= dict.fromkeys(("cpu", "mem", "disk", "uptime", "netin", "netout", "diskread", "diskwrite"), 0)
     if guest.status == "running":

@@ -7,26 +7,14 @@ from typing import Any
 from atlas.lab import guest_config, volume_ids
 from atlas.lab.call import Call, api
 from atlas.lab.entities import Guest
-from atlas.lab.guest_devices import DRIVES, boot_order, drives, is_cdrom, parse_drive, split
+from atlas.lab.guest_devices import boot_disk_size, drives, is_cdrom, split
 from atlas.lab.guests import digest, load, read_config, snapshot_of, this_guest
 from atlas.lab.qemu_machine import agent_enabled
 from atlas.lab.qemu_options import MACHINE_VERSION, QEMU_VERSION, memory_mib
-from atlas.lab.volumes import parse_size
 from atlas.lab.world import Lab
 
 VM = "/nodes/{node}/qemu/{vmid}"
 MIB = 1024**2
-
-
-def boot_disk_size(config: dict[str, Any]) -> int:
-    """Give the bytes of the first disk in the boot order, 0 without one."""
-    old = [str(config["bootdisk"])] if "bootdisk" in config else []
-    for slot in boot_order(config) or old:
-        if slot in DRIVES and slot in config:
-            drive = parse_drive(str(config[slot]))
-            if not is_cdrom(drive):
-                return parse_size(drive.get("size", "0"))
-    return 0
 
 
 def cpu_count(config: dict[str, Any], most: int) -> int:

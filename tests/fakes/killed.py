@@ -47,6 +47,7 @@ class Killing:
     def __init__(self, inner: Journal, point: str) -> None:
         self._inner = inner
         self._hook, self._step, count = (*point.split(":"), "1")[:3] if point != "none" else ("none", "", "1")
+        assert self._hook in (*HOOKS, "none"), f"{point} would never be reached"
         self._left, self._lock = int(count), threading.Lock()
         self._steps: dict[int, str] = {}
 

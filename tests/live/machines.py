@@ -6,7 +6,6 @@
         ...                                       # anything: install, break, fill
         guest.load("clean")                       # as it was; ssh answers at once
         guest.ssh_args                            # ["ssh", "-i", ..., "ops@10.42.0.11"]: append the command
-        guest.ansible_vars                        # host variables for an inventory
 
 `why_not()` tells in one line why no guest can be had here, or None. Guests have passwordless sudo for `ops`, their
 own fresh disk, a way out to the package mirror, and end with the `with`. Take `flock` on a shared machine.
@@ -16,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import subprocess
 import tempfile
 import threading
@@ -86,28 +84,14 @@ class Guest:
     loop: Loop
 
     @property
-    def ssh_options(self) -> list[str]:
+    def ssh_args(self) -> list[str]:
         proxy = (self.backend.jump() or {})["proxy_command"]
         known = self.key_file.with_name("known_hosts")
         return [
-            *("-i", str(self.key_file), "-o", f"ProxyCommand={proxy}", "-o", f"UserKnownHostsFile={known}"),
+            *("ssh", "-i", str(self.key_file), "-o", f"ProxyCommand={proxy}", "-o", f"UserKnownHostsFile={known}"),
             *("-o", "StrictHostKeyChecking=accept-new", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
-            *("-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"),
+            *("-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR", f"ops@{self.address}"),
         ]
-
-    @property
-    def ssh_args(self) -> list[str]:
-        return ["ssh", *self.ssh_options, f"ops@{self.address}"]
-
-    @property
-    def ansible_vars(self) -> dict[str, Any]:
-        return {
-            "ansible_host": self.address,
-            "ansible_user": "ops",
-            "ansible_ssh_private_key_file": str(self.key_file),
-            "ansible_ssh_common_args": shlex.join(self.ssh_options[2:]),
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
 
     def ssh(self, command: str, *, check: bool = False, limit: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

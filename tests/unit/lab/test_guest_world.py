@@ -15,9 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from atlas.lab.call import PVEError
 
-LVM = "local-lvm"
-
-
 TEMPLATE = "/nodes/pve1/qemu/9000"
 
 
@@ -195,7 +192,6 @@ async def test_rights_by_a_pool_reach_a_clone_only_when_it_is_in_it() -> None:
 
 IDS = st.sampled_from([101, 102, 103])
 SLOTS = st.sampled_from(["scsi0", "scsi1", "virtio0", "ide2"])
-GONE = st.sampled_from(["scsi0", "scsi1", "ide2", "unused0", "net0", "memory"])
 STORES = st.sampled_from(["local-lvm", "shared-nfs"])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atlas.lab.resolver import arp_answer, checksum, dns_answer, mac_of, query_of, upstream
 from atlas.lab.switch import Port, Switch, handshake
 
-A, B, C = b"\x02\0\0\0\0\x0a", b"\x02\0\0\0\0\x0b", b"\x02\0\0\0\0\x0c"
+A, B = b"\x02\0\0\0\0\x0a", b"\x02\0\0\0\0\x0b"
 EVERYBODY = b"\xff" * 6
 
 

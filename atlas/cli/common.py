@@ -84,6 +84,7 @@ def with_output(run: Callable[Concatenate[Output, P], None]) -> Callable[..., No
         inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=t) for n, t in _COMMON.items()
     ]
     command.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {}  # the signature has them; typer would evaluate them again and again
     return command
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from atlas.lab import firewall_named
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Entry
 from atlas.lab.firewall_formats import MACROS
@@ -153,31 +154,15 @@ for _scope in (CLUSTER, NODE, VNET, *GUESTS):
 @api("GET", _GROUPS)
 def groups(call: Call) -> list[dict[str, Any]]:
     """List the security groups."""
-    found = part(call, "groups")
-    sum_ = digest(found)
-    return [
-        {"group": name, "digest": sum_, **({"comment": group["comment"]} if group.get("comment") else {})}
-        for name, group in found.items()
-    ]
+    return firewall_named.rows(part(call, "groups"), "group")
 
 
 @api("POST", _GROUPS)
 def create_group(call: Call) -> None:
     """Make a security group, or rename one."""
-    found, name, old = part(call, "groups"), call.params["group"], call.params.get("rename")
-    if old:
-        check_digest(call, found)
-        if old not in found:
-            raise PVEError(400, errors={"group": f"Security group '{old}' does not exist"})
-    if name in found and old != name:
-        text = f"Security group '{name}' {'does already exist' if old else 'already exists'}"
-        raise PVEError(400, errors={"group": text})
-    group = dict(found.pop(old)) if old else {"rules": ()}
-    if "comment" in call.params:
-        group["comment"] = call.params["comment"]
-    found[name.lower()] = group
-    if old:
-        _follow(call, old, name)
+    firewall_named.make(call, "groups", "group", "Security group", {"rules": ()})
+    if call.params.get("rename"):
+        _follow(call, call.params["rename"], call.params["group"])
 
 
 def _follow(call: Call, old: str, new: str) -> None:

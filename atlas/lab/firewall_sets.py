@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import Any
 
+from atlas.lab import firewall_named
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.firewall_formats import ALIAS
 from atlas.lab.firewall_scope import CLUSTER, GUESTS, check_digest, ip_version, part, resolve
@@ -62,27 +63,11 @@ def _delete_alias(call: Call) -> None:
 
 
 def _sets(call: Call) -> list[dict[str, Any]]:
-    found = part(call, "ipset")
-    sum_ = digest(found)
-    return [
-        {"name": name, "digest": sum_, **({"comment": one["comment"]} if one.get("comment") else {})}
-        for name, one in found.items()
-    ]
+    return firewall_named.rows(part(call, "ipset"), "name")
 
 
 def _create_set(call: Call) -> None:
-    found, name, old = part(call, "ipset"), call.params["name"], call.params.get("rename")
-    if old:
-        check_digest(call, found)
-        if old not in found:
-            raise PVEError(400, errors={"name": f"IPSet '{old}' does not exist"})
-    if name in found and old != name:
-        text = f"IPSet '{name}' {'does already exist' if old else 'already exists'}"
-        raise PVEError(400, errors={"name": text})
-    one: dict[str, Any] = dict(found.pop(old)) if old else {"entries": {}}
-    if "comment" in call.params:
-        one["comment"] = call.params["comment"]
-    found[name.lower()] = one
+    firewall_named.make(call, "ipset", "name", "IPSet", {"entries": {}})
 
 
 def _entries(call: Call) -> dict[str, Any]:

@@ -57,6 +57,17 @@ def _forget_reused(guest: Guest) -> None:
         del guest.config[key]
 
 
+async def _take(lab: Lab, guest: Guest, key: str, complaint: str) -> dict[str, str]:
+    """Let a pending option take effect; return why it could not, by option."""
+    try:
+        if key in MOUNTS and key != "rootfs":
+            await _mount(lab, guest, key)
+    except PVEError as error:
+        return {key: f"{complaint}: {error.message}\n"}
+    guest.config[key] = guest.pending.pop(key)
+    return {}
+
+
 async def apply_stopped(lab: Lab, guest: Guest) -> dict[str, str]:
     """Apply everything that is pending to a container that does not run; return what could not be, by option."""
     errors: dict[str, str] = {}
@@ -65,13 +76,7 @@ async def apply_stopped(lab: Lab, guest: Guest) -> dict[str, str]:
         drop_delete(guest.pending, key)
     clean_pending(guest.config, guest.pending)
     for key in sorted(key for key in guest.pending if key != "delete"):
-        try:
-            if key in MOUNTS and key != "rootfs":
-                await _mount(lab, guest, key)
-        except PVEError as error:
-            errors[key] = f"unable to apply pending change {key} : {error.message}\n"
-            continue
-        guest.config[key] = guest.pending.pop(key)
+        errors |= await _take(lab, guest, key, f"unable to apply pending change {key} ")
     _forget_reused(guest)
     return errors
 
@@ -88,14 +93,7 @@ async def apply_running(lab: Lab, guest: Guest, selection: Collection[str]) -> d
             drop_delete(guest.pending, key)
     for key in sorted(key for key in guest.pending if key != "delete" and key in selection):
         new_mount = re.fullmatch(r"mp\d+", key) and key not in guest.config
-        if not new_mount and not _HOT.fullmatch(key):
-            continue
-        try:
-            if new_mount:
-                await _mount(lab, guest, key)
-        except PVEError as error:
-            errors[key] = f"unable to hotplug {key}: {error.message}\n"
-            continue
-        guest.config[key] = guest.pending.pop(key)
+        if new_mount or _HOT.fullmatch(key):
+            errors |= await _take(lab, guest, key, f"unable to hotplug {key}")
     _forget_reused(guest)
     return errors

@@ -35,7 +35,10 @@ _COUNTED = frozenset({"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "N
 _ANDS = frozenset({",", "and", "e", "y", "und", "et", "&", "+"})
 _VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
 _PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
-_COUNTED_NOUN = re.compile(r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance)\b", re.IGNORECASE)
+_COUNTED_NOUN = re.compile(
+    r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance|core|cpu|vcpu)\b", re.IGNORECASE
+)
+_VERSIONED = frozenset({"postgresql", "mysql", "openjdk", "nodejs", "php", "python", "mongodb", "docker"})
 _NAME_RANGE = re.compile(r"(.*?[a-z-])(\d+)-\1(\d+)")
 
 
@@ -211,6 +214,10 @@ def _numbered(word: str, table: Words) -> tuple[str, Any] | None:
     entry = table.phrases.get((match[1],))
     if entry and entry[0] == "OS" and (match[1] != "win" or len(match[2]) == 4):
         return "OSV", f"{entry[1]}-{match[2]}"
+    if entry and entry[0] == "SW" and ("." in match[2] or (entry[1] in _VERSIONED and int(match[2]) > 4)):
+        return "SWV", (entry[1], match[2])
+    if match[1] in {"disk", "scsi", "virtio", "sata"}:
+        return "DISKINDEX", int(float(match[2]))
     if match[1] in {"net", "eth", "nic"}:
         return "NICINDEX", max(0, int(float(match[2])) - (match[1] == "nic"))  # NICs are numbered from 1
     if match[1] == "mp":

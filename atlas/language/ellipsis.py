@@ -17,11 +17,17 @@ _SHORT_ROW = re.compile(r"([a-z][\w-]*?)(\d+)-(\d+)")
 
 def filled(items: list[Item]) -> list[Item]:
     """Return the items with what they leave out."""
-    return _rows(_roles(_parts(items)))
+    return _rows(_roles(_parts(_indexed(items))))
 
 
 def _tag(items: Sequence[Item], k: int) -> str:
     return items[k].tag if 0 <= k < len(items) else ""
+
+
+def _indexed(items: list[Item]) -> list[Item]:
+    """Count disks that have numbers, such as `disk1` and `disk2`, from the first of them."""
+    lowest = min((x.value for x in items if x.tag == "DISKINDEX"), default=0)
+    return [replace(x, value=x.value - lowest) if x.tag == "DISKINDEX" else x for x in items]
 
 
 def _parts(items: list[Item]) -> list[Item]:
@@ -29,6 +35,11 @@ def _parts(items: list[Item]) -> list[Item]:
     out: list[Item] = []
     noun: Item | None = None
     for k, item in enumerate(items):
+        if noun is not None and noun.tag == "NIC" and _another(items, k):
+            out += [Item("SECOND", None, item.text, item.start), noun]  # `one interface on vlan 5 and another one on 6`
+            continue
+        if out and out[-1] is noun and item.low == "one":
+            continue
         out.append(item)
         if item.tag in {"KIND", "NOUN", "NODEWORD", "ROLE"}:
             noun = None
@@ -45,7 +56,14 @@ def _counted(items: Sequence[Item], k: int) -> bool:
     at = k - 1
     while _tag(items, at) in {"DATA", "WORD", "FILL", "NETWORK"}:
         at -= 1
-    return _tag(items, at) in {"NUM", "TIMES"} and items[at].value > 1
+    one = items[k].tag == "NIC" and _tag(items, at) == "A"
+    return one or (_tag(items, at) in {"NUM", "TIMES"} and items[at].value > (items[k].tag != "NIC"))
+
+
+def _another(items: Sequence[Item], k: int) -> bool:
+    """Tell whether `another (one)` stands at an item, and something is said of it."""
+    at = k + 1 + (items[k + 1].low == "one" if k + 1 < len(items) else 0)
+    return items[k].tag == "MORE" and _tag(items, k - 1) in {"AND", "COMMA"} and _tag(items, at) in _TELLS
 
 
 def _roles(items: list[Item]) -> list[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from atlas.language import diskfacts as d
 from atlas.language import facts as f
 from atlas.language import netfacts as n
 from atlas.language import relative
@@ -12,7 +13,7 @@ from atlas.language.facts import ANYWORD, NAMELIKE, Fact, Maker, last_text, valu
 from atlas.language.items import Item
 
 _Q = "(ROOT|DATA|FIRST|SECOND|THIRD|LAST|MORE|FULL|A|OF|BIG)"
-_IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING)"
+_IS = "(COLON|OF|ON|A|TO|WITH|FILL|CHANGE|STARTING|SPECS|NUMBER)"
 _LIST = "((COMMA|AND|COMMA AND|SLASH)? {})*"
 _ADDRS = f"ADDR {_LIST.format('(ADDR|LASTPART)')}"
 _PORTS = (
@@ -24,6 +25,7 @@ _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
+_OFF = "((COLON)? (OFF|NO (?=COMMA|STOP|CLOSEP|$))|COLON NUM)?"
 _OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
 _ONTO = "(HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
 _RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
@@ -49,7 +51,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)* (TIMES|NUM) CORES", f.sockets),
     ("NUM SOCKETS", f.said("cpu.sockets", "NUM")),
     ("(NUM|VERSION) (FILL)? CORES", lambda i: [Fact("cpu.cores", f.whole(i[0].value))]),
-    (f"CORES {_IS}? NUM", f.said("cpu.cores", "NUM")),
+    (f"CORES {_IS}* NUM", f.said("cpu.cores", "NUM")),
+    ("TIMES CORES", f.said("cpu.cores", "TIMES")),
+    ("CORES COLON (NOUN|WORD)", f.cpu_type_host),
     ("CORESHORT", f.said("cpu.cores", "CORESHORT")),
     ("(NO) SWAP", f.fixed("swap", 0)),
     (f"SWAP {_IS}? (SIZE|NUM)", lambda i: [Fact("swap", i[-1].value)]),
@@ -58,42 +62,46 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("BALLOON (FILL|COLON)* (OFF|NO)", f.fixed("balloon", 0)),
     ("SWAP (COLON)? OFF", f.fixed("swap", 0)),
     ("FIREWALL (COLON)? OFF", f.fixed("firewall", False)),
+    ("FIREWALL COLON NUM (?=COMMA|STOP|CLOSEP|$)", f.firewall),
     (f"BALLOON (MIN|FILL|{_IS})* SIZE", f.said("balloon", "SIZE")),
     ("MIN (MEMORY)? (OF|COLON)? SIZE (FILL|WITH|BALLOON|MEMORY|OF)*", f.said("balloon", "SIZE")),
     ("SIZE MIN (MEMORY)?", f.said("balloon", "SIZE")),
     ("(SIZE|NUM) (OF)? MEMORY", f.memory),
     ("MEMORY (FILL)? STARTING (NUM|SIZE) TO SIZE", lambda i: [Fact("memory", i[-1].value)]),
     ("CORES (FILL)? STARTING NUM (CORES)? TO NUM (CORES)?", lambda i: [Fact("cpu.cores", values(i, "NUM")[-1])]),
-    (f"MEMORY {_IS}? (SIZE)", f.memory),
-    ("MEMORY (COLON)? NUM", f.memory),
+    (f"MEMORY {_IS}* (SIZE)", f.memory),
+    ("MEMORY (COLON|SPECS|OF)* NUM", f.memory),
     # mounts come before disks: a volume that is mounted is no disk
-    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON)* PATH {_ONTO} PATH {_RO}", f.mount),
-    (f"PATH COLON PATH {_RO}", f.mount),
-    (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_RO}", f.mount),
-    (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", f.mount),
-    (f"PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT {_RO}", f.mount),
-    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH", f.mount),
-    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", f.mount),
-    ("MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE", f.mount),
-    (f"MOUNT (A)? SIZE (A|OF|DATA|DISK)* {_STORED} (ON|TO|AS)? PATH", f.mount),
-    (f"(A|HOSTWORD)* PATH (HOSTWORD)? (ON|TO|AS|FOR)+ PATH {_RO}", f.mount),
-    ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", f.mount),
+    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON)* PATH {_ONTO} PATH {_RO}", d.mount),
+    (f"PATH COLON PATH {_RO}", d.mount),
+    (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_STORED} {_RO}", d.mount),
+    (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", d.mount),
+    (f"PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT {_RO}", d.mount),
+    (f"(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH {_STORED}", d.mount),
+    ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", d.mount),
+    (f"MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE {_STORED}", d.mount),
+    (f"MOUNT (A)? SIZE (A|OF|DATA|DISK)* {_STORED} (ON|TO|AS)? PATH", d.mount),
+    (f"(A|HOSTWORD)* PATH (HOSTWORD|ON|A|NOUN|FILL|CHANGE|TO|AS|FOR|OF)+ PATH {_RO}", d.mount),
+    (f"PATH (COLON|OF|WITH)* SIZE {_STORED}", d.mount),
+    ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", d.mount),
     # disks
-    ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", f.disks),
-    ("SIZE (AND SIZE)+ DISK", f.several_disks),
-    (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", f.disks),
-    (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", f.disks),
-    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", f.disks),
-    (f"{_Q}* (DISK) {_IS}* NUM", f.disks),
-    ("SIZE (FOR|OF) (A|FILL)* (DATA|ROOT)? DISK", f.disks),
+    ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", d.disks),
+    ("SIZE (AND SIZE)+ DISK", d.several_disks),
+    (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", d.disks),
+    (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", d.disks),
+    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", d.disks),
+    (f"{_Q}* (DISK) {_IS}* NUM", d.disks),
+    ("DISKINDEX (COLON|OF|WITH|A|ON)* SIZE", d.numbered_disk),
+    ("SIZE (OF|A)* STORAGE (?! (WORD|COLON|QUOTED|NETWORK))", d.disks),
+    ("SIZE (FOR|OF) (A|FILL)* (DATA|ROOT)? DISK", d.disks),
     ("SIZE FOR (A|FILL)* MEMORY", f.memory),
     ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
-    ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", f.disks),
-    ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", f.disks),
-    ("DATA DISK (COLON|OF|OPENP)* TIMES SIZE", f.many_disks),
-    ("TIMES (DATA)? SIZE (DATA)? (DISK)?", f.many_disks),
-    ("(NUM) (DISK)", f.counted_disks),
-    ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", f.no_size),
+    ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", d.disks),
+    ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", d.disks),
+    ("DATA DISK (COLON|OF|OPENP)* TIMES SIZE", d.many_disks),
+    ("TIMES (DATA)? SIZE (DATA)? (DISK)?", d.many_disks),
+    ("(NUM) (DISK)", d.counted_disks),
+    ("(A|NUM)? (MORE|SECOND|THIRD|DATA)+ (DATA)? DISK", d.no_size),
     # placement
     ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
     ("SPREAD", f.fixed("spread", True)),
@@ -105,8 +113,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
     (f"(ON)? (A)? NODEWORD (COLON)? (?! (FILL)) {NAMELIKE}", f.name("node")),
-    ("(NO)? HA (OFF)?", f.feature("ha")),
+    (f"(NO|OFF)? HA {_OFF}", f.feature("ha")),
     (f"POOL (COLON|NAMED)? {ANYWORD}", f.name("pool")),
+    ("(ON|TO) A (WORD|ROLE|NAME) POOL", lambda i: [Fact("pool", i[-2].text)]),
     (
         "(FULL|LINKED) CLONE (OF|FOR|STARTING)* (A|KIND)* (TEMPLATE (VMID)?|VMID|KIND) (COLON)? NUM",
         lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
@@ -126,6 +135,9 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("NETWORK (COLON|FILL|IP)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("NETWORK (COLON|FILL|IP)? ADDR", n.subnet),
     ("NETMASK (COLON|OF)? ADDR", n.netmask),
+    ("NETMASK (COLON|OF|A)* NUM", lambda i: [Fact("prefix", i[-1].value)]),
+    (f"{_ADDRS} (AS|FOR) (A)* DNS", lambda i: [Fact("dns", [str(v) for v in values(i, "ADDR")])]),
+    ("ADDR (AS|FOR) (A)* GATEWAY", lambda i: n.gateway(i[:1])),
     ("NETMASK (COLON|OF)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("NO (A)? GATEWAY", f.fixed("gateway", None)),
     ("GATEWAY NO", f.fixed("gateway", None)),
@@ -160,7 +172,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", n.addresses),
     ("ONLY ADDR ON (PORT)? NUM", n.ports),
-    ("ONLY? ADDR (FILL|MORE|CHANGE)* REACH (ON|PORT|A)* NUM", n.ports),
+    ("(OPEN|ONLY)* ADDR (FILL|MORE|CHANGE|TO|ONLY)* REACH (ON|PORT|A|TO)* NUM", n.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", n.ends_only),
     ("NO (LASTPART|ADDR)", lambda _: []),
@@ -168,7 +180,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
     (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
-    (f"CLOSE (A|FILL|ALL|PORT|COLON)* {_PORTS}", n.closed),
+    (f"(ALL|A|FILL)* (PORT)? CLOSE (A|ALL|PORT)* (COMMA)? (EXCEPT|FILL) (FOR|A|PORT)* {_PORTS}", n.ports),
+    (f"CLOSE (A|FILL|PORT|COLON)* {_PORTS}", n.closed),
     (f"(REMOVE|NO) (A|OPEN|FILL|ALL)* PORT (COLON)? {_PORTS}", n.closed),
     ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
     (f"{_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})* (FILL)* (OPEN|REACHABLE)", n.services),
@@ -180,36 +193,32 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"(OPEN)? (PORT)? NUM (SLASH)? {_BOTH} (FILL)* (OPEN)?", n.both_protocols),
     ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", n.protocols),
     ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", n.protocols),
-    (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", n.ports),
+    (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL|ON|REACH|TO)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", n.ports),
     (f"(UDP)? PORT (COLON|UDP)* {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
     ("(UDP)? PORT (COLON|UDP)* NUM (UDP)? (ONLY|FILL)* (STARTING|FOR) (ONLY|A|NETWORK)* ADDR", n.ports),
+    ("(PORT)? NUM (FILL)* ONLY (TO|OF|FOR|STARTING) (A|NETWORK)* ADDR", n.ports),
     (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", n.ports),
     ("(PORTPROTO) (FILL)* OPEN", n.ports),
     (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
     ("NO (FILL|IT|ALL|A|STARTING|CHANGE)* ONBOOT", f.fixed("start.on_boot", False)),
-    ("ONBOOT (COLON)? (OFF)?", f.feature("start.on_boot")),
+    (f"ONBOOT {_OFF}", f.feature("start.on_boot")),
     ("ORDER (COLON|FILL)? NUM", f.said("start.order", "NUM")),
-    ("UNPRIVILEGED", f.fixed("unprivileged", True)),
-    ("NO (A)? PRIVILEGED", f.fixed("unprivileged", True)),
-    ("PRIVILEGED", f.fixed("unprivileged", False)),
+    (f"UNPRIVILEGED {_OFF}", f.feature("unprivileged")),
+    (f"(NO)? (A)? PRIVILEGED {_OFF}", f.feature("unprivileged", value=False)),
     *(
-        rule
+        (f"(NO|OFF)? {tag} {_OFF}", f.feature(f"features.{field}"))
         for tag, field in (("NESTING", "nesting"), ("KEYCTL", "keyctl"), ("FUSE", "fuse"))
-        for rule in (
-            (f"{tag} COLON NUM", f.switched(f"features.{field}")),
-            (f"(NO)? {tag} (OFF)?", f.feature(f"features.{field}")),
-        )
     ),
     ("NUM (DATA|MORE|NETWORK)* NIC", lambda _: []),  # how many there are follows from what is said of each
-    ("(NO)? UEFI (OFF)?", f.feature("efi")),
-    ("(NO)? SECUREBOOT (OFF)?", f.feature("secure_boot")),
-    ("(NO)? TPM (VERSION)? (OFF)?", f.feature("tpm")),
+    (f"(NO|OFF)? UEFI {_OFF}", f.feature("efi")),
+    (f"(NO|OFF)? SECUREBOOT {_OFF}", f.feature("secure_boot")),
+    (f"(NO|OFF)? TPM (VERSION)? {_OFF}", f.feature("tpm")),
     ("Q35", f.fixed("machine", "q35")),
-    ("(NO)? NUMA (OFF)?", f.feature("numa")),
+    (f"(NO|OFF)? NUMA {_OFF}", f.feature("numa")),
     ("AGENT", f.fixed("agent", True)),
-    ("(NO)? PROTECTION (OFF)?", f.feature("protection")),
+    (f"(NO|OFF)? PROTECTION {_OFF}", f.feature("protection")),
     ("(SNAPSHOT)", f.fixed("snapshot", True)),
     ("(NO)? (DAILY|WEEKLY|MONTHLY)? BACKUP (FILL|COLON|OF|IT|ALL)? (DAILY|WEEKLY|MONTHLY)?", f.backup),
     ("CPUTYPE (COLON|FILL)? (NOUN|WORD)", f.cpu_type),
@@ -227,6 +236,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("OSV", lambda i: [Fact("image", i[0].value)]),
     ("SWV ((COMMA|AND|COMMA AND) WORD (?=(COMMA|AND|COMMA AND) SWV))+", f.listed_software),
     ("SWV (?! ON) (COMMA)? AND WORD (?=COMMA|STOP|CLOSEP|INSTALL|$)", f.listed_software),
+    ("SWV (SERVICE)? FILL (FILL)* RUNNING (?! ON)", f.running),  # `nginx must be running`
     ("SWV", f.software),
     (f"FIREWALL (COLON|FILL|A|OPEN|FOR|TO)+ {_PORTS}", n.ports),
     ("INSTALL (COLON|FILL|A)* WORD", lambda i: [Fact("software", i[-1].low, "add")]),

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
+from atlas.language.creating import alike, may_create
 from atlas.language.draft import label
 from atlas.language.groups import apply_subject, clone, create, narrow, refer, scale
 from atlas.language.namelists import stem_of
-from atlas.language.nouns import GENERIC, Subject, sized
+from atlas.language.nouns import GENERIC, Subject
 from atlas.language.parts import by_role, names_family, names_in_parens
 from atlas.language.reading import Reading
-
-_VAGUE = frozenset(
-    (
-        *(
-            "build",
-            "test",
-            "testing",
-            "file",
-            "mail",
-            "log",
-            "logging",
-            "search",
-            "monitor",
-            "queue",
-            "desktop",
-            "compute",
-        ),
-        *("storage", "media", "dev", "prod", "staging", "production", "auth", "kubernetes", "k8s", "ci", "metrics"),
-        "client",
-    )
-)
-"""Words that are a role beside a noun (`a build server`), and anything else alone."""
-
 
 _COPULAS = frozenset(
     {"be", "is", "are", "become", "becomes", "è", "sarà", "diventa", "ist", "wird", "es", "será", "est", "sera"}
@@ -64,7 +41,7 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if siblings := _siblings(r, subject):
         r.draft.guests[clone(r, siblings, 1)[0]].name = subject.names[0]  # `add web3`
-    elif subject.named and r.tag(i - 1) == "AND" and r.subjects and not r.joinable and _alike(r, subject):
+    elif subject.named and r.tag(i - 1) == "AND" and r.subjects and not r.joinable and alike(r, subject):
         _beside(r, subject)
     else:
         create(r, subject, listed=r.tag(i + subject.length) == "COLON")
@@ -215,75 +192,3 @@ def _meet_in_order(r: Reading, subject: Subject) -> bool:
             apply_subject(r, subject, r.scope)  # `the second a debian server`
             r.draft.guests[r.scope[0]].role = r.draft.guests[r.scope[0]].role or subject.role
     return bool(base)
-
-
-def _alike(r: Reading, subject: Subject) -> bool:
-    """Tell whether a name is numbered as another one of the draft or the message is."""
-    stem = stem_of(subject.names[0])
-    words = {item.low for item in r.items if item.tag in {"WORD", "NAME"}} - {subject.names[0].lower()}
-    words |= {g.name or g.prefix or "" for g in r.draft.guests}
-    return bool(stem) and stem in map(stem_of, words)
-
-
-def may_create(r: Reading, subject: Subject, i: int) -> bool:
-    """Tell whether a bare word is a guest of its own here."""
-    follows = r.tag(i + subject.length)
-    begins = i == 0 or r.tag(i - 1) in {
-        "COMMA",
-        "STOP",
-        "AND",
-        "COLON",
-        "OPENP",
-        "DASH",
-        "ONLY",
-        "CHANGE",
-        "FILL",
-        "A",
-        "CHECK",
-        "ADD",
-    }
-    begins = begins or (r.joinable and bool(r.subjects) and r.tag(i - 1) == "WORD" and subject.named)
-    if subject.by_software and subject.count is None:
-        return begins and sized(r.items, i + subject.length) and not r.old
-    if (r.old and not r.adding) or (
-        subject.words.lower() in _VAGUE and follows != "ADDR" and not sized(r.items, i + subject.length)
-    ):
-        return False
-    if r.old and subject.named and not (re.search(r"[\d-]", subject.words) or sized(r.items, i + subject.length)):
-        return False  # `also, I forgot: vlan 70`
-    if begins and len(subject.names) > 1:
-        return True  # a row such as `web1..3` is nothing else
-    if (
-        subject.named
-        and r.subjects
-        and follows in {"", "COMMA", "STOP"}
-        and r.joinable is False
-        and not _alike(r, subject)
-    ):
-        return False  # `two vms, 4 GB, zz9`: whatever that is, nothing is said of it
-    if subject.named:
-        return begins and (
-            follows
-            in {
-                "ADDR",
-                "COLON",
-                "NUM",
-                "CORESHORT",
-                "SIZE",
-                "ON",
-                "WITH",
-                "OSV",
-                "AND",
-                "COMMA",
-                "NAME",
-                "OPENP",
-                "DASH",
-                "SAME",
-            }
-            or (not r.subjects and bool(r.kind))
-            or (follows == "WORD" and all(re.search(r"\d", r.items[k].text) for k in (i, i + subject.length)))
-            or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT"})
-            or r.tag(i - 1) == "AND"
-            or follows == ""
-        )
-    return follows not in {"DISK", "NODEWORD", "PORT", "STORAGE"} and (begins or subject.indefinite)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from atlas.language import groups
 from atlas.language.draft import Finding
 from atlas.language.nouns import Subject
 from atlas.language.reading import NAMES, Reading, values_of
-from atlas.language.subjects import subject_at
 
 _COPULAS = frozenset(
     {
@@ -46,7 +44,7 @@ def named(r: Reading, i: int) -> int:
         at += 1
     if r.tag(at) == "STARTING" or (at < len(r.items) and r.items[at].low in {"begin", "begins", "start", "starts"}):
         return prefix(r, at) + at - i  # `names should begin with web`
-    names, end = _names(r, at)
+    names, end = names_at(r, at)
     if not names:
         return 1
     if len(names) == 1 and not _many(r):
@@ -72,7 +70,7 @@ def named(r: Reading, i: int) -> int:
         for g in last:
             r.draft.guests[g].name = names[0]
         return end - i
-    _give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
+    give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
     return end - i
 
 
@@ -122,50 +120,7 @@ def prefix(r: Reading, i: int) -> int:
     return at + 1 - i
 
 
-def rename(r: Reading, i: int) -> int:
-    """Take `rename app to api`, and `call the jump host jump, the agents a1 and a2`."""
-    end = _renamed(r, i + 1)
-    while end and r.items[i].low == "call" and (more := _renamed(r, _past_joints(r, end))):
-        end = more
-    return end and end - i
-
-
-def _past_joints(r: Reading, at: int) -> int:
-    while r.tag(at) in {"COMMA", "AND"}:
-        at += 1
-    return at
-
-
-def _renamed(r: Reading, at: int) -> int:
-    """Give whom words speak of the names behind them; return where they end, 0 if there are none."""
-    subject = subject_at(r.items, at, bare=True)
-    own, found = list[str](), list[int]()
-    if subject and subject.names and subject.role and r.find(replace(subject, names=[])):
-        own, subject.names = subject.names, []  # `the jump host jump`
-    found = r.find(subject) if subject else []
-    if own:
-        _give(r, own, found, rename=True)
-        return at + (subject.length if subject else 1)
-    if subject and (found or subject.it):
-        at += subject.length
-    elif r.tag(at) in NAMES | {"IT", "ALL"}:
-        found = r.scope if r.tag(at) in {"IT", "ALL"} else []
-        at += 1
-    found = found or r.scope
-    while r.tag(at) in {"TO", "ON", "AS", "FOR", "FILL", "A"}:
-        at += 1
-    names, end = _names(r, at)
-    if not names:
-        return 0
-    if not found:
-        r.ask("target", "Which guest should be renamed?")
-    _give(r, names, found, rename=True)
-    r.scope = list(found)
-    r.draft.focus = list(found)
-    return end
-
-
-def _names(r: Reading, at: int) -> tuple[list[str], int]:
+def names_at(r: Reading, at: int) -> tuple[list[str], int]:
     """Return the names listed at an item, and where they end."""
     names: list[str] = []
     odd = False  # whether the first name is a number's word: `llamadas uno y dos`
@@ -228,7 +183,8 @@ def _lists(r: Reading, at: int) -> bool:
     )
 
 
-def _give(r: Reading, names: list[str], scope: list[int], *, rename: bool) -> None:
+def give(r: Reading, names: list[str], scope: list[int], *, rename: bool) -> None:
+    """Give guests names, one each; a single name for several is the beginning of theirs."""
     r.apply.notes.append("name")
     guests = r.draft.guests
     unnamed = [g for g in range(len(guests)) if guests[g].name is None and guests[g].prefix is None]

@@ -34,6 +34,9 @@ def address_range(items: Sequence[Item]) -> list[Fact]:
 
 def addresses(items: Sequence[Item]) -> list[Fact]:
     """Read addresses: listed, or the first of consecutive ones."""
+    masks = [i for i in items if i.tag == "ADDR" and str(i.value).startswith("255.")]
+    if masks and masks[0] is not items[0]:
+        return [*addresses([i for i in items if i not in masks]), *netmask(masks[:1])]  # `10.0.0.5 255.255.255.0`
     tags = [i.tag for i in items]
     found = [i for i in items if i.tag in {"ADDR", "LASTPART"}]
     listed = list[str]()

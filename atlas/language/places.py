@@ -1,45 +1,43 @@
-"""Where and what for: nodes and storages behind `on`, purposes behind `for`, and tags."""
+"""Where and what for: nodes and storages behind `on`, purposes behind `for`."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from atlas.language import groups, meeting
+from atlas.language import groups
 from atlas.language.facts import Fact
 from atlas.language.nouns import GENERIC
-from atlas.language.reading import NAMES, Reading, is_storage, values_of
+from atlas.language.reading import Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
+from atlas.language.zones import NETS, on_network
 
-_WORDS = frozenset({"WORD", "NAME", "ROLE", "KIND", "NOUN", "DATA", "STORAGE", "BACKUP", "QUOTED", "GATEWAY", "SWV"})
-_NETS = frozenset({"VLAN", "NETWORK", "BRIDGE"})
-_ZONES = frozenset({"dmz", "lan", "wan", "mgmt", "intranet"})
-"""Networks that are called by what they are for; which one that is here, only the person knows."""
 _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
 
 
 def on(r: Reading, i: int) -> int:
     """Take `on X` as a node or a storage, unless X is something else."""
     at = i + 1
-    if used := _inside(r, i):
+    if used := _inside(r, i) or _host(r, i):
         return used
     if r.tag(i) == "STARTING" and not (r.tag(at) == "WORD" and _NODE.match(r.items[at].text)):
         return 0
     while (
         r.tag(at) == "A"
-        or (r.tag(at) == "STORAGE" and r.tag(at + 1) not in _NETS)
+        or (r.tag(at) == "STORAGE" and r.tag(at + 1) not in NETS)
         or (r.tag(at) == "FILL" and r.tag(i) != "TO")
     ):
         at += 1
     marked = any(r.tag(k) == "STORAGE" for k in range(i, at))
-    if r.tag(i) in {"ON", "TO"} and (used := _on_network(r, i, at)):
+    if r.tag(i) in {"ON", "TO"} and (used := on_network(r, i, at)):
         return used
     if r.tag(at) == "FAST":
         return fast(r, at) + at - i
     item = r.items[at] if at < len(r.items) else None
     medium = item is not None and r.tag(i) == "ON" and item.low in {"hdd", "ssd"} and r.tag(at + 1) != "DISK"
+    pooled = r.tag(at + 1) == "POOL" and r.tag(at + 2) in {"", "COMMA", "STOP", "AND"}  # `in the web pool`
     if (
         item is None
+        or pooled
         or not (item.guessed or medium or item.tag in {"WORD", "QUOTED", "DATA", "ROOT"})
         or r.tag(i) == "OF"
     ):
@@ -66,8 +64,25 @@ def on(r: Reading, i: int) -> int:
     return at + 1 - i + (storage and r.tag(at + 1) == "STORAGE")
 
 
+def _host(r: Reading, i: int) -> int:
+    """Take `on host pve2`."""
+    at = i + 1 + (r.tag(i + 1) == "A")
+    if r.tag(at) != "NOUN" or r.items[at].low != "host" or r.tag(at + 1) != "WORD":
+        return 0
+    r.state(Fact("node", r.items[at + 1].text))
+    return at + 2 - i
+
+
 def swapped(r: Reading, i: int) -> int:
     """Take `pve2 not pve1` as another value of what has the second one now."""
+    behind = i + 2 + (r.tag(i + 2) == "A")
+    if (
+        r.tag(i + 1) in {"AS", "FOR"}
+        and r.tag(behind) == "STORAGE"
+        and r.tag(behind + 1) in {"", "COMMA", "STOP", "AND"}
+    ):
+        r.state(Fact("storage", r.items[i].text))  # `use tank as storage`
+        return behind + 1 - i
     if _NODE.match(r.items[i].text) and i + 1 < len(r.items) and r.items[i + 1].low in {"has", "ha", "hat", "tiene"}:
         r.state(Fact("node", r.items[i].text))  # `a GPU (pve7 has one)`
         return 2
@@ -92,44 +107,6 @@ def swapped(r: Reading, i: int) -> int:
     return 0
 
 
-def _on_network(r: Reading, i: int, at: int) -> int:
-    """Skip the words for a network, as in `on the iot vlan (id 66)`; ask for a VLAN or node that is only hinted at."""
-    if at < len(r.items) and r.items[at].low in _ZONES and r.tag(at + 1) not in _NETS:
-        return _zone(r, i, at)
-    if r.tag(at - 1) == "STORAGE" and r.tag(at) in {"", "COMMA", "STOP", "AND"}:
-        r.ask("storage", f"Which storage is {' '.join(x.text for x in r.items[i + 1 : at])!r}? Give its name.", r.scope)
-        return at - i
-    node = at
-    while r.tag(node) in {"BIG", "OLD"}:
-        node += 1
-    hint = node > at or any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
-    hint = hint or (r.tag(node) == "NODEWORD" and r.tag(node + 1) == "WITH")  # `on the node with most space`
-    if r.tag(node) == "NODEWORD" and hint and r.tag(node + 1) not in {"WORD", "NAME", "COLON"}:
-        r.ask("node", f"Which node is {' '.join(x.text for x in r.items[i + 1 : node + 1])!r}?", r.scope)
-        return node + 1 - i
-    named = at + (r.tag(at) not in {"VLAN", "NETWORK", "BRIDGE"})
-    if r.tag(named) not in {"VLAN", "NETWORK", "BRIDGE"} or named == i + 1 or r.items[named].low == "tagged":
-        return 0
-    if named > at and r.tag(at) not in _WORDS | {"SOME", "FAST", "BIG", "OLD", "CHECK", "DNS"}:
-        return 0
-    if r.tag(named) == "BRIDGE" and r.tag(at) in {"OLD", "SAME", "BIG"} and r.tag(named + 1) not in {"WORD", "VMBR"}:
-        r.ask("bridge", f"Which bridge is {' '.join(x.text for x in r.items[at : named + 1])!r}?", r.scope)
-        return named + 1 - i
-    if r.tag(named) == "NETWORK" and named > at:
-        return _zone(r, i, named)
-    if r.tag(named) == "VLAN" and not _numbered(r, named + 1):
-        r.ask("vlan", f"Which number has the {' '.join(x.text for x in r.items[at : named + 1])}?", r.scope)
-        return named + 1 - i
-    return named - i
-
-
-def _zone(r: Reading, i: int, at: int) -> int:
-    """Ask for the VLAN of `the dmz` and `the storage network`, unless the message says more of where that is."""
-    if not any(item.tag in {"VMBR", "VLAN", "VLANNUM", "ADDR", "TAG"} for item in r.items):
-        r.ask("vlan", f"Which VLAN is {' '.join(x.text for x in r.items[i + 1 : at + 1])!r}?", r.scope)
-    return at + 1 - i
-
-
 def _nodes(r: Reading, at: int) -> tuple[list[str], int]:
     """Return the nodes that are listed from an item on, and where the list ends."""
     listed = [r.items[at].text]
@@ -142,11 +119,6 @@ def _nodes(r: Reading, at: int) -> tuple[list[str], int]:
             return listed, at
         listed.append(r.items[joint].text)
         at = joint + 1
-
-
-def _numbered(r: Reading, at: int) -> bool:
-    """Tell whether a number follows soon: `the iot vlan (id 66)`."""
-    return any(r.tag(k) in {"NUM", "VLANNUM"} for k in range(at, at + 4))
 
 
 def _inside(r: Reading, i: int) -> int:
@@ -203,57 +175,3 @@ def purpose(r: Reading, i: int) -> int:
     if subject.old:
         r.ask("target", f"Which guest is meant by {subject.words!r}? I know only what you say here.", r.scope)
     return at - i + subject.length
-
-
-def tags(r: Reading, i: int) -> int:
-    """Take `tag it storage and prod`."""
-    if r.tag(i + 1) == "NUM":
-        return 0
-    at = i + 1
-    subject = subject_at(r.items, at, bare=True)
-    if subject and not subject.it and r.tag(at + subject.length) in {"WITH", "FOR", "COLON"}:
-        if not meeting.meet(r, replace(subject, weak=False), at):  # `tag web1 with prod`
-            return 0
-        at += subject.length
-    while (
-        r.tag(at) in {"IT", "COLON", "A", "WITH", "ALL", "AS", "FOR"}
-        or (r.tag(at) == "FILL" and r.items[at].low in {"them", "it", "as"})
-        or (r.tag(at) in {"KIND", "NOUN"} and r.tag(at + 1) in NAMES | {"COLON", "WITH"})
-    ):
-        at += 1
-    tags: list[str] = []
-    while r.tag(at) in NAMES | {
-        "FILL",
-        "CHECK",
-        "DNS",
-        "HA",
-        "DAILY",
-        "OSV",
-        "ONBOOT",
-        "FAST",
-        "HEADING",
-        "BIG",
-        "NODEWORD",
-        "NETWORK",
-    } and at < len(r.items):
-        tags.append(values_of(r.items[at : at + 1])[0].lower())
-        at += 1
-        joint = at
-        while r.tag(joint) in {"COMMA", "AND"} or (r.tag(joint) == "STOP" and r.items[joint].text == ";"):
-            joint += 1
-        beside = joint == at and r.items[i].low in {"tags", "etichette", "etiquetas"}  # `tags logs infra`
-        if (
-            (joint == at and not beside)
-            or r.tag(joint) not in {"WORD", "ROLE", "NAME", "QUOTED"}
-            or not _short(r, joint)
-        ):
-            break
-        at = joint
-    scope = r.ahead(at)
-    for tag in tags:
-        r.state(Fact("tags", tag, "add"), scope)
-    return at - i if tags else 0
-
-
-def _short(r: Reading, at: int) -> bool:
-    return r.tag(at - 1) == "AND" or r.tag(at + 1) in {"COMMA", "AND", "STOP", ""}

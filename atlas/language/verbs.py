@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas.language import changing, doubts, naming, places, pointing, removing, verifying
+from atlas.language import changing, doubts, naming, places, pointing, removing, renaming, tagging, verifying
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
 
@@ -36,7 +36,7 @@ def _colon(_r: Reading, _i: int) -> int:
 def _vlan(r: Reading, i: int) -> int:
     """Take `tagged prod` as a tag, and `tagged 20` as a VLAN."""
     named = r.items[i].low == "tagged" and r.tag(i + 1) not in {"NUM", "VLAN", "OPENP", "COLON", "ON"}
-    return places.tags(r, i) if named else 0
+    return tagging.tags(r, i) if named else 0
 
 
 def _heading(r: Reading, i: int) -> int:
@@ -77,7 +77,7 @@ _HANDLERS = {
     "MORE": changing.more,
     "CHANGE": changing.change,
     "REMOVE": removing.remove,
-    "RENAME": naming.rename,
+    "RENAME": renaming.rename,
     "NAMED": naming.named,
     "PREFIX": naming.prefix,
     "CHECK": verifying.check,
@@ -93,7 +93,7 @@ _HANDLERS = {
     "QUOTED": verifying.command,
     "FAST": places.fast,
     "WORD": places.swapped,
-    "TAG": places.tags,
+    "TAG": tagging.tags,
     "SAME": pointing.same,
     "OLD": pointing.which_old,
     "TBD": doubts.unsure,

@@ -18,7 +18,10 @@ def command(r: Reading, i: int) -> int:
     item = r.items[i]
     begin = max((k for k in range(i) if r.tag(k) == "STOP"), default=-1) + 1
     end = next((k for k in range(i, len(r.items)) if r.tag(k) == "STOP"), len(r.items))
-    asks = any(x.tag in {"CHECK", "RUNNING"} or x.low in {"run", "execute"} for x in r.items[begin:end])
+    asks = any(
+        x.tag in {"CHECK", "RUNNING"} or x.low in {"run", "execute", "succeed", "succeeds", "works"}
+        for x in r.items[begin:end]
+    )
     if not item.text.startswith("`") or not asks or not (r.subjects or r.pending or r.old):
         return 0
     r.state(Fact("checks", {"command": str(item.value)}, "add"), r.ahead(i + 1))

@@ -24,6 +24,9 @@ _MEANS = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d)[\w.-]+")
 """Words that mean something about guests although it is not known what, such as `web9`; no ticket and no year."""
 
 
+_A_NODE = re.compile(r"pve|prox|hv\d|node\d", re.IGNORECASE)
+
+
 def run(r: Reading) -> None:
     """Walk over the message."""
     i = 0
@@ -106,6 +109,9 @@ def _subject(r: Reading, i: int) -> int:
         return 1
     if r.tag(i) in {"WORD", "FILL"} and any(g.name and g.name.lower() == r.items[i].low for g in r.draft.guests):
         r.retag(i, "NAME")  # `vms ga and gb: ga on vlan 5`
+    if r.items[i].low == "host" and r.tag(i + 1) == "WORD" and _A_NODE.match(r.items[i + 1].text):
+        r.state(Fact("node", r.items[i + 1].text))  # `host pve2`
+        return 2
     subject = subject_at(r.items, i, bare=False)
     if subject is None:
         return _by_software(r, i)

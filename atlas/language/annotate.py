@@ -118,9 +118,12 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
         parts = token.text.split("-")
         entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
         before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""
-        last = {"KIND", "NOUN", "HEADING", "DISK"} | ({"ROLE"} if all(p[:1].isupper() for p in parts) else set())
+        last = {"KIND", "NOUN", "HEADING", "DISK", "CORES"} | (
+            {"ROLE"} if all(p[:1].isupper() for p in parts) else set()
+        )
         known = (
             len(parts) > 1
+            and (entries[-1] != "CORES" or len(parts[-1]) > 2)
             and entries[-1] in last
             and all(e or p.isdigit() for e, p in zip(entries, parts, strict=True))
         )

@@ -52,6 +52,9 @@ def more(r: Reading, i: int) -> int:
         else:
             groups.create(r, Subject(count=1, kind=like))  # `…, another one for grafana`
         return 1 if plain else 2
+    if r.tag(i + 1) == "CORES" and r.items[i].low in {"one more", "another"} and r.old:
+        r.state(Fact("cpu.cores", 1, "grow"), r.ahead(i + 2))
+        return 2
     if r.tag(i + 1) == "MEMORY" or (
         r.tag(i + 1) in {"CORES", "DISK"} and r.tag(i - 1) != "NUM" and r.tag(i + 1) == "CORES"
     ):

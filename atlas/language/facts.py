@@ -142,3 +142,8 @@ def sockets(items: Sequence[Item]) -> list[Fact]:
 def whole(value: Any) -> Any:
     """Return a number of cores; one with a fraction stays wrong."""
     return float(value) if isinstance(value, str) else value
+
+
+def not_that(items: Sequence[Item]) -> list[Fact] | None:
+    """Skip what something is not, such as `8 GB instead of 4`; a bare `no, 8` is a correction."""
+    return [] if items[0].low != "no" else None

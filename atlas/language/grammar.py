@@ -20,7 +20,7 @@ _PORTS = (
     f"(LISTENER)? (NUM|PORTPROTO) {_LIST.format('((PORT|LISTENER)? (NUM|PORTPROTO)|LISTENER OPENP NUM CLOSEP)')} (UDP)?"
 )
 _SERVICE = "(HTTP|HTTPS|LISTENER) (?! (OPENP)? NUM)"
-_SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR)?"
+_SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR|ONLY (A|NETWORK)+ ADDR)?"
 _GW_IS = "(COLON|ON|A|FILL|IP|TO)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
@@ -62,6 +62,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("BALLOON (FILL|COLON)* (OFF|NO)", f.fixed("balloon", 0)),
     ("SWAP (COLON)? OFF", f.fixed("swap", 0)),
     ("FIREWALL (COLON)? OFF", f.fixed("firewall", False)),
+    ("FIREWALL (OF|A|FILL)* RUNNING", f.fixed("firewall", True)),
     ("FIREWALL COLON NUM (?=COMMA|STOP|CLOSEP|$)", f.firewall),
     (f"BALLOON (MIN|FILL|{_IS})* SIZE", f.said("balloon", "SIZE")),
     ("MIN (MEMORY)? (OF|COLON)? SIZE (FILL|WITH|BALLOON|MEMORY|OF)*", f.said("balloon", "SIZE")),
@@ -81,7 +82,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", d.mount),
     (f"MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE {_STORED}", d.mount),
     (f"MOUNT (A)? SIZE (A|OF|DATA|DISK)* {_STORED} (ON|TO|AS)? PATH", d.mount),
-    (f"(A|HOSTWORD)* PATH (HOSTWORD|ON|A|NOUN|FILL|CHANGE|TO|AS|FOR|OF)+ PATH {_RO}", d.mount),
+    (f"(A|HOSTWORD)* PATH (HOSTWORD|ON|A|NOUN|NODEWORD|MOUNT|FILL|CHANGE|TO|AS|FOR|OF)+ PATH {_RO}", d.mount),
     (f"PATH (COLON|OF|WITH)* SIZE {_STORED}", d.mount),
     ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", d.mount),
     # disks
@@ -96,7 +97,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SIZE (FOR|OF) (A|FILL)* (DATA|ROOT)? DISK", d.disks),
     ("SIZE FOR (A|FILL)* MEMORY", f.memory),
     ("NUM FOR (A|FILL)* CORES", lambda i: [Fact("cpu.cores", i[0].value)]),
-    ("(A|MORE)* SIZE (OF|FOR)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", d.disks),
+    ("(A|MORE)* SIZE (OF|FOR|BIG)? DATA (?! (DISK|MOUNT|NODEWORD|KIND|NOUN))", d.disks),
     ("(A)? DATA (WITH|OF|COLON)* SIZE (?! (DISK|ROOT|MOUNT))", d.disks),
     ("DATA DISK (COLON|OF|OPENP)* TIMES SIZE", d.many_disks),
     ("TIMES (DATA)? SIZE (DATA)? (DISK)?", d.many_disks),
@@ -105,6 +106,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # placement
     ("(NO)? SPREAD (ON|A|ALL|NUM|OF|OUT|FILL|TO)* NODEWORD", f.feature("spread")),
     ("SPREAD", f.fixed("spread", True)),
+    ("APART COLON WORD", lambda i: [Fact("node", i[-1].text)]),
     ("APART", f.fixed("apart", True)),
     ("(ON|A|ALL)* DIFFERENT (FILL)? (NODEWORD|NOUN)", f.fixed("apart", True)),
     (
@@ -112,7 +114,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
         f.fixed("apart", True),
     ),
     ("(NO|NEVER) (FILL|IT|ALL)* SHARE (A|SAME|FILL)* (NODEWORD|NOUN)", f.fixed("apart", True)),
-    (f"(ON)? (A)? NODEWORD (COLON)? (?! (FILL)) {NAMELIKE}", f.name("node")),
+    (f"(ON)? (A)? NODEWORD (COLON|CHANGE|FILL CHANGE)? (?! (FILL)) {NAMELIKE}", f.name("node")),
     (f"(NO|OFF)? HA {_OFF}", f.feature("ha")),
     (f"POOL (COLON|NAMED)? {ANYWORD}", f.name("pool")),
     ("(ON|TO) A (WORD|ROLE|NAME) POOL", lambda i: [Fact("pool", i[-2].text)]),
@@ -202,7 +204,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
-    ("NO (FILL|IT|ALL|A|STARTING|CHANGE)* ONBOOT", f.fixed("start.on_boot", False)),
+    ("NO (FILL|IT|ALL|A|STARTING|CHANGE|TO)* ONBOOT", f.fixed("start.on_boot", False)),
     (f"ONBOOT {_OFF}", f.feature("start.on_boot")),
     ("ORDER (COLON|FILL)? NUM", f.said("start.order", "NUM")),
     (f"UNPRIVILEGED {_OFF}", f.feature("unprivileged")),
@@ -230,6 +232,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # what runs on it
     ("(NO|REMOVE) (A)? SWV", f.software),
     ("(STARTING)? OSV (FOR|TO|WITH|BY) OSV", lambda i: [Fact("image", i[-1].value)]),  # `swap debian for ubuntu`
+    ("NO (NUM|SIZE) (?=COMMA|STOP|$)", f.not_that),
     ("NO (A)? KIND (?! (OPEN|PORT))", lambda _: []),  # `a vm, not a container`
     ("NO OSV", lambda _: []),  # `ubuntu instead of debian`
     ("(REPLACE|SWAP) (A)* SWV (FOR|TO|WITH|BY) (A)* SWV", f.replaced),

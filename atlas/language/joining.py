@@ -107,7 +107,8 @@ def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tup
     if fraction is not None:
         skip = 1 if tags[0] in {"A", "NUM"} and tags[1] == "UNIT" else 0
         if tags[skip] == "UNIT":
-            return Item("SIZE", fraction * MIB[rest[skip].value], item.text, item.start), skip + 2
+            text = " ".join(x.text for x in (item, *rest[: skip + 1]))
+            return Item("SIZE", fraction * MIB[rest[skip].value], text, item.start), skip + 2
     if item.tag != "NUM" or not rest:
         return None
     text = f"{item.text} {rest[0].text}"

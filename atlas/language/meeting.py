@@ -56,7 +56,9 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
         r.scope, r.joinable, r.own = list(r.latest), True, True
         return True
     plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
-    if plain and r.apply.changing and not r.adding and r.scope and _becomes(r, subject):
+    behind = [r.tag(k) for k in range(i + subject.length, i + subject.length + 3)]
+    instead = r.old and behind[:1] == ["NO"] and "KIND" in behind  # `a container instead of a vm`
+    if plain and (r.apply.changing or instead) and not r.adding and r.scope and _becomes(r, subject):
         apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
         return True
     if subject.names or subject.count is not None or not r.scope or i == 0:

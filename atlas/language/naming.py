@@ -98,6 +98,8 @@ def _before_names(r: Reading, at: int) -> bool:
     """Tell whether a word leads up to a name, rather than being one: `should be`, `it`, `the`."""
     if r.tag(at) == "COLON" or (r.tag(at) == "TO" and r.tag(at + 1) in NAMES):
         return True
+    if r.tag(at) == "ON" and r.apply.changing and r.tag(at + 1) in NAMES and r.tag(at + 2) in {"", "COMMA", "STOP"}:
+        return True  # `cambia il nome in web1`
     asked = r.tag(at) == "STOP" and r.items[at].text == "?"
     if asked or (r.tag(at) == "FILL" and r.items[at].low in {"lets", "say"}):
         return True  # `name? let's say web1`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas.language import groups
+from atlas.language import changing, groups
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
@@ -27,6 +27,9 @@ def remove(r: Reading, i: int) -> int:
             groups.delete(r, g)  # `drop one of them`
         return at + 3 - i
     subject = subject_at(r.items, i + 1, bare=True)
+    behind = i + 1 + (subject.length if subject else 0)
+    if subject and r.tag(behind) == "TO" and r.tag(behind + 1) in {"NUM", "SIZE", "CORESHORT"}:
+        return changing.change(r, i)  # `drop it to 1 core`
     if r.tag(at) in _PARTS and not (subject and r.tag(i + 1) == "A" and r.find(subject)):
         return 0
     if subject is None:

@@ -35,7 +35,7 @@ def _renamed(r: Reading, at: int) -> int:
         return at + (subject.length if subject else 1)
     if subject and (found or subject.it):
         at += subject.length
-    elif r.tag(at) in NAMES | {"IT", "ALL"}:
+    elif r.tag(at) in {"IT", "ALL"} or (r.tag(at) in NAMES and r.tag(at + 1) not in {"", "COMMA", "STOP"}):
         found = r.scope if r.tag(at) in {"IT", "ALL"} else []
         at += 1
     found = found or r.scope

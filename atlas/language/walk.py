@@ -109,8 +109,9 @@ def _subject(r: Reading, i: int) -> int:
         return 1
     if r.tag(i) in {"WORD", "FILL"} and any(g.name and g.name.lower() == r.items[i].low for g in r.draft.guests):
         r.retag(i, "NAME")  # `vms ga and gb: ga on vlan 5`
-    if r.items[i].low == "host" and r.tag(i + 1) == "WORD" and _A_NODE.match(r.items[i + 1].text):
-        r.state(Fact("node", r.items[i + 1].text))  # `host pve2`
+    there = r.items[i].low == "host" or (r.items[i].low == "a" and r.apply.changing)
+    if there and r.tag(i + 1) == "WORD" and _A_NODE.match(r.items[i + 1].text):
+        r.state(Fact("node", r.items[i + 1].text))  # `host pve2`, `muévela a pve2`
         return 2
     subject = subject_at(r.items, i, bare=False)
     if subject is None:
@@ -228,5 +229,6 @@ def _bare(r: Reading, size: float, i: int) -> Fact:
     if waits or sizeless(r.apply, scope):
         return Fact("disk.fill", size)
     on_it = any((g, "storage") in known and r.draft.guests[g].fields.get("memory") for g in scope)
-    stored = on_it or size >= GIB * GIB or on_storage(r, i + 1)  # nobody means a terabyte of memory
+    tera = re.search(r"\d\s?t|ter[ao]", r.items[i].low) is not None  # nobody means a terabyte of memory
+    stored = on_it or tera or size >= GIB * GIB or on_storage(r, i + 1)
     return Fact("disk.any" if has or stored else "memory", size)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unicodedata import combining, normalize
 
 from atlas.language.lexer import pattern
 
@@ -98,11 +99,24 @@ def split(phrase: str) -> list[str]:
 _ENDINGS = ("em", "en", "er", "es", "e", "o", "a", "i", "os", "as", "s")
 
 
+_CLITICS = ("las", "los", "gli", "la", "lo", "le", "li", "ne")
+_VERBS = frozenset({"CHANGE", "RENAME", "REMOVE", "ADD", "OPEN"})
+
+
+def unaccented(word: str) -> str:
+    """Return a word without accents."""
+    return "".join(c for c in normalize("NFD", word) if not combining(c))
+
+
 @cache
 def inflected(word: str) -> str | None:
     """Return the listed form of a word with another ending: `tägliches`, `privilegiata`; None if there is none."""
     if len(word) < 6 or not word.isalpha():
         return None
+    for clitic in _CLITICS:  # `muévela`, `spostala`
+        verb = unaccented(word.removesuffix(clitic)) if word.endswith(clitic) else ""
+        if words().phrases.get((verb,), ("",))[0] in _VERBS:
+            return verb
     stems = [word.removesuffix(end) for end in _ENDINGS if word.endswith(end)]
     forms = (f"{stem}{end}" for stem in stems if len(stem) > 4 for end in ("", *_ENDINGS))
     known = words().phrases

@@ -42,8 +42,8 @@ Outcomes = dict[tuple[str, str], str]
 HEAD = """# The provider's own acceptance tests
 
 Which of the acceptance tests of {of} pass against the lab. This page is written by `make acceptance PROGRAM=...`, where
-PROGRAM is a compiled test program, or a folder of such programs; the lab has the nodes,
-storages and bridges of `tests/acceptance/inventory.yaml`, and reasons come from `tests/acceptance/reasons.yaml`.
+PROGRAM is a compiled test program, or a folder of such programs; `OPTIONS=--anew` forgets earlier runs. The lab has the
+nodes, storages and bridges of `tests/acceptance/inventory.yaml`, and reasons come from `tests/acceptance/reasons.yaml`.
 
 Of {total} tests {passed} pass; {api} need only an API, and {api_passed} of these pass.
 
@@ -160,7 +160,9 @@ def outcome(test: str, said: str) -> str:
     words = {name: WORDS[word] for word, name in OUTCOME.findall(said)}
     parts = [word for name, word in words.items() if name.startswith(f"{test}/")]
     found = words.get(test, "failed")
-    return f"failed, {parts.count('passed')} of {len(parts)} parts passed" if found == "failed" and parts else found
+    # After a panic, parts are missing.
+    whole = parts and "\npanic: " not in said
+    return f"failed, {parts.count('passed')} of {len(parts)} parts passed" if found == "failed" and whole else found
 
 
 def reasons() -> dict[str, Any]:
@@ -189,18 +191,19 @@ def page(outcomes: Outcomes, known: Mapping[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tests that are asked for, and write the page; rows of tests that were not run stay."""
+    """Run the tests that are asked for, and write the page; without `--anew`, rows of tests that were not run stay."""
     parser = argparse.ArgumentParser(prog="python tests/tools/acceptance.py", description=__doc__)
     parser.add_argument("programs", nargs="+", type=Path, metavar="PROGRAM", help="a test program, or a folder of them")
     parser.add_argument("--only", default="", metavar="PATTERN", help="only tests whose names this finds")
     parser.add_argument("--failed", action="store_true", help="only tests that the page does not say pass")
+    parser.add_argument("--anew", action="store_true", help="forget what the page says: it is of this run alone")
     parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for each test (300)")
     parser.add_argument("--logs", type=Path, help="the folder for what the tests say (default: a temporary one)")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page that is written")
     given = parser.parse_args(arguments)
     logs: Path = given.logs or Path(tempfile.mkdtemp(prefix="atlas-acceptance-logs-"))
     logs.mkdir(parents=True, exist_ok=True)
-    outcomes = rows(given.page.read_text()) if given.page.exists() else {}
+    outcomes = rows(given.page.read_text()) if given.page.exists() and not given.anew else {}
     known, unexpected = reasons(), 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab ends, too
     with site() as lab:

@@ -18,6 +18,7 @@ def test_an_outcome_counts_the_parts_of_a_test_that_failed() -> None:
     assert outcome("TestAccVM", SAID.replace("FAIL", "PASS")) == "passed"
     assert outcome("TestAccVM", "--- SKIP: TestAccVM (0.00s)\n") == "skipped"
     assert outcome("TestAccVM", "panic: test timed out\n") == "failed", "what says nothing has not passed"
+    assert outcome("TestAccVM", SAID + "\npanic: nil pointer\n") == "failed", "who knows how many parts it has"
 
 
 def test_the_page_counts_what_needs_only_an_api_and_is_read_back() -> None:

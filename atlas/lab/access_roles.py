@@ -173,11 +173,12 @@ def update_acl(call: Call) -> None:
     if not any(kind in params for kind in named):
         raise PVEError(400, errors=dict.fromkeys(named, "either 'users', 'groups' or 'tokens' is required."))
     path = normal_path(params["path"])
-    if path is None or not known_path(path):
+    if path is None or not (params.get("delete") or known_path(path)):
         raise PVEError(400, errors={"path": f"invalid ACL path '{params['path']}'"})
     for role in split_list(params["roles"]):
         if lab.rights.role(role) is None:
             raise PVEError(500, f"ACL update failed: role '{role}' does not exist")
+        _check_handed(call, path, role)
     _check_named(call, named)
     entry = lab.acl.get(path)
     if entry is None:
@@ -189,6 +190,22 @@ def update_acl(call: Call) -> None:
         lab.acl[path] = entry
     else:
         lab.acl.pop(path, None)
+
+
+def _check_handed(call: Call, path: str, role: str) -> None:
+    """Let who may change an ACL for another reason than Permissions.Modify hand on what he has and no more."""
+    held, adds = call.lab.rights.of(call.user, path), not call.params.get("delete")
+    if "Permissions.Modify" in held:
+        return
+    what = f"Cannot {'add' if adds else 'remove'} role '{role}'"
+    privileges = call.lab.rights.role(role) or ()
+    fault = "" if privileges else f"{what} - requires 'Permissions.Modify'"
+    if any(privilege not in held for privilege in privileges):
+        fault = f"{what} - requires 'Permissions.Modify' or superset of privileges."
+    elif adds and call.params.get("propagate", 1) and not all(held[privilege] for privilege in privileges):
+        fault = f"{what} with propagation - requires 'Permissions.Modify' or propagated superset of privileges."
+    if fault:
+        raise PVEError(500, f"ACL update failed: 400 Parameter verification failed.\nrole: {fault}\n")
 
 
 def _set(entries: dict[str, Any], name: str, params: dict[str, Any]) -> None:
@@ -223,11 +240,12 @@ def permissions(call: Call) -> dict[str, dict[str, int]]:
     if userid != call.user and userid.partition("!")[0] != call.user:
         call.need("/access", "Sys.Audit")
     owner, _, token = userid.partition("!")
-    if owner not in lab.users or (token and token not in lab.users[owner].tokens):
-        raise PVEError(500, f"no such user ('{owner}')")
+    known = owner in lab.users and (not token or token in lab.users[owner].tokens)
     if "path" in call.params:
-        path = normal_path(call.params["path"]) or call.params["path"]
-        return {path: _numbers(lab.rights.of(userid, path))}
+        path = call.params["path"]
+        return {path: _numbers(lab.rights.of(userid, normal_path(path) or path)) if known else {}}
+    if not known:
+        return {}
     members = [f"/{'vms' if kind == 'vms' else 'storage'}/{name}" for kind, name in lab.rights.pools_by_member()]
     shown = {}
     for path in dict.fromkeys([*TOP_PATHS, *lab.acl, *members]):

@@ -41,7 +41,10 @@ def _tokens(user: User) -> list[dict[str, Any]]:
 
 
 def _shown(user: User) -> dict[str, Any]:
-    return {"enable": user.enable, "expire": user.expire, **user.fields}
+    shown = {"enable": user.enable, "expire": user.expire, **user.fields}
+    if any(key in shown for key in ("comment", "keys")):  # what the line has after an address makes that a field
+        shown.setdefault("email", "")
+    return shown
 
 
 @api("GET", "/access/users")
@@ -102,6 +105,9 @@ def create_user(call: Call) -> None:
         realm = lab.section("domains").get(userid.rpartition("@")[2])
         if realm is not None and realm.data["type"] not in ("pam", "pve"):
             raise PVEError(500, f"create user failed: can't set password on auth type '{realm.data['type']}'")
+        if userid.endswith("@pam"):
+            name = userid.rpartition("@")[0]
+            raise PVEError(500, f"create user failed: change password failed: user '{name}' does not exist")
         user.password = hash_secret(params["password"])
     lab.users[userid] = user
 
@@ -177,7 +183,7 @@ def create_token(call: Call) -> dict[str, Any]:
     info = {
         "value": hash_token(value),
         "privsep": params.get("privsep", 1),
-        "expire": params.get("expire", user.expire),
+        "expire": params.get("expire", 0),
     }
     if params.get("comment"):
         info["comment"] = params["comment"]

@@ -130,8 +130,9 @@ def migrate_all(call: Call) -> str:
     target = call.params["target"]
     if target == call.params["node"]:
         raise PVEError(400, errors={"target": "target is local node."})
+    if target not in call.lab.nodes:
+        raise PVEError(500, f"no such cluster node '{target}'")
     guests = _chosen(call, "VM.Migrate")
-    call.lab.node(target)
     options = {"target": target, "online": 1, "with-local-disks": call.params.get("with-local-disks", 0)}
     return _each(call, "migrateall", guests, "Migrating", None, "migrate", **options)
 

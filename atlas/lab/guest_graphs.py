@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atlas.lab.call import Call, api
+from atlas.lab.call import Call, PVEError, api
 from atlas.lab.guest_view import fixed_row
 from atlas.lab.guests import this_guest
 
@@ -16,6 +16,9 @@ _FIELDS = ("cpu", "maxcpu", "mem", "maxmem", "disk", "maxdisk", "netin", "netout
 
 def rows(call: Call) -> object:
     """List a guest's figures over a time; before its start there are none."""
+    if str(call.params["vmid"]) not in call.lab.guests:
+        path = f"/var/lib/rrdcached/db/pve-vm-9.0/{call.params['vmid']}"
+        raise PVEError(500, f"RRD error: opening '{path}': No such file or directory")
     guest = this_guest(call)
     step = _STEPS[str(call.params["timeframe"])]
     last = int(call.lab.clock.now()) // step * step

@@ -94,6 +94,8 @@ class Door:
         self, request: web.BaseRequest, form: str, path: str, noted: dict[str, Any]
     ) -> web.StreamResponse:
         route = self.table.route(path)
+        if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+            raise Unreadable(501, f"method '{request.method}' not available")
         method = self.table.method(request.method, route[0]) if route else None
         open_to_all = method is not None and (method.permissions or {}).get("user") == "world"
         user = noted["user"] = "" if open_to_all else self._user(request)

@@ -23,7 +23,7 @@ def check_bridges(lab: Lab, guest: Guest) -> None:
     for key in sorted(k for k in guest.config if k.startswith("net") and k[3:].isdigit()):
         net = parse_net(str(guest.config[key]))
         name = str(net.get("bridge", ""))
-        if not name or name in configured(lab, "vnets"):
+        if name in configured(lab, "vnets"):
             continue
         if name not in bridges:
             raise refuse(f"bridge '{name}' does not exist")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from atlas.lab.call import Call, Forbidden
+from atlas.lab.formats import split_list
 from atlas.lab.guest_config import truth
 from atlas.lab.guest_devices import MOUNTS, mount_type, parse_mount, print_lxc_net, split
 from atlas.lab.guest_tags import check_tags, mac_prefix, normal_tags
@@ -44,6 +45,8 @@ def kept(lab: Lab, key: str, value: Any) -> str | int:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     if key == "description":
         return text.rstrip("\n") + "\n" if text.strip("\n") else ""
+    if key in ("nameserver", "searchdomain"):
+        return " ".join(split_list(text))
     if key == "tags":
         return normal_tags(lab, text)
     if re.fullmatch(r"net\d+", key):

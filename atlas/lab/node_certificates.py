@@ -97,6 +97,7 @@ def _ordered(call: Call, kind: str, doing: str) -> str:
     domains = [d for d in str(config.get("acme", "")).split(",") if d.startswith("domains=")]
     names = domains[0].removeprefix("domains=").split(";") if domains else []
     names += [str(value).split(",")[0].removeprefix("domain=") for key, value in config.items() if "acmedomain" in key]
+    _must_be_configured(config)
     if not names:
         raise PVEError(500, "No domains configured!")
     account = account_of(call.lab, str(config.get("acme", "")))
@@ -112,6 +113,12 @@ def _ordered(call: Call, kind: str, doing: str) -> str:
         task.log("Setting pveproxy certificate and key")
 
     return call.task(kind, "", work)
+
+
+def _must_be_configured(config: dict[str, Any]) -> None:
+    if not config:  # PVE's own text for a node that was never configured
+        text = "Can't use an undefined value as a HASH reference"
+        raise PVEError(500, f"{text} at /usr/share/perl5/PVE/API2/ACME.pm line 200.")
 
 
 @api("POST", f"{_BASE}/acme/certificate")
@@ -131,6 +138,7 @@ def renew(call: Call) -> str:
 @api("DELETE", f"{_BASE}/acme/certificate")
 def revoke(call: Call) -> str:
     """Revoke the node's certificate and forget it."""
+    _must_be_configured(call.lab.node(call.params["node"]).settings.get("config", {}))
     if CUSTOM not in _kept(call):
         raise PVEError(500, "No certificate found on node!")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import NODE_DNS
-from atlas.lab.formats import split_list
+from atlas.lab.formats import split_list, taken_apart, verify
 from atlas.lab.sections import check_digest, digest
 
 
@@ -21,9 +21,9 @@ def _kept(call: Call, name: str, default: dict[str, Any] | None = None) -> dict[
 def config(call: Call) -> dict[str, Any]:
     """Return the node's settings."""
     data = _kept(call, "config")
-    shown = {**data, "digest": digest(data)} if data else {}
+    shown = {"description": "", **data, "digest": digest(data)} if data else {}
     wanted = call.params.get("property")
-    return {key: shown[key] for key in (wanted, "digest") if key in shown} if wanted else shown
+    return {key: value for key, value in shown.items() if wanted in (None, key)}
 
 
 @api("PUT", "/nodes/{node}/config")
@@ -31,9 +31,30 @@ def update_config(call: Call) -> None:
     """Change the node's settings."""
     data = _kept(call, "config")
     check_digest(call.params, digest(data))
-    for key in split_list(call.params.get("delete", "")):
-        data.pop(key, None)
-    data.update({k: str(v) for k, v in call.params.items() if k not in ("node", "delete", "digest")})
+    gone = split_list(call.params.get("delete", ""))
+    given = {k: str(v) for k, v in call.params.items() if k not in ("node", "delete", "digest")}
+    changed = {key: value for key, value in data.items() if key not in gone} | given
+    _check_domains(call, changed)
+    data.clear()
+    data.update(changed)
+
+
+def _check_domains(call: Call, config: dict[str, Any]) -> None:
+    """Refuse a domain of the node's certificate that is named twice, or whose plugin there is not."""
+    named: dict[str, str] = {}
+    for domain in filter(None, taken_apart({}, config.get("acme", "")).get("domains", "").lower().split(";")):
+        if domain in named:
+            raise PVEError(500, f"duplicate domain '{domain}' in ACME config properties")
+        named[domain] = "acme"
+    for key in sorted(key for key in config if key.startswith("acmedomain")):
+        parts = taken_apart({"domain": {"default_key": 1}}, config[key])
+        domain, plugin = parts["domain"].lower(), parts.get("plugin", "standalone")
+        if domain in named:
+            where = f"'{key}' and '{named[domain]}'"
+            raise PVEError(500, f"duplicate domain '{domain}' in ACME config properties {where}")
+        if plugin != "standalone" and plugin not in call.lab.section("acme-plugins"):
+            raise PVEError(500, f"plugin '{plugin}' for domain '{domain}' not found!")
+        named[domain] = key
 
 
 @api("GET", "/nodes/{node}/dns")
@@ -78,6 +99,8 @@ def time(call: Call) -> dict[str, Any]:
 @api("PUT", "/nodes/{node}/time")
 def update_time(call: Call) -> None:
     """Change the node's zone."""
+    if verify("pve-ct-timezone", call.params["timezone"]) or call.params["timezone"] == "host":
+        raise PVEError(400, errors={"timezone": "No such timezone"})
     _kept(call, "time")["timezone"] = call.params["timezone"]
 
 

@@ -92,7 +92,13 @@ def log(call: Call) -> list[dict[str, Any]]:
     """Return lines of a task's log."""
     if call.params.get("download"):
         raise PVEError(501, "downloading a task's log is not modelled by this lab")
-    lines = _task(call).log
+    try:
+        lines = _task(call).log
+    except PVEError as error:
+        if (error.errors or {}).get("upid") != "no such task":
+            raise
+        call.need(f"/nodes/{call.params['node']}", "Sys.Audit")
+        lines = ("unable to open file - No such file or directory",)
     start, limit = call.params.get("start", 0), call.params.get("limit", 50) or len(lines)
     call.extra["total"] = len(lines)
     shown = [{"n": n + 1, "t": line} for n, line in enumerate(lines)][start : start + limit]

@@ -68,13 +68,21 @@ def update_pool(call: Call) -> None:
     if "comment" in params:
         pool.comment = params["comment"]
     for vmid in split_list(params.get("vms", "")):
-        call.lab.rights.may_modify(call.user, f"/vms/{vmid}")
+        _may_modify(call, f"/vms/{vmid}", doing)
         _change(call, pools, "vms", vmid, f"VM {vmid}", doing)
     for storage in split_list(params.get("storage", "")):
-        call.lab.rights.may_modify(call.user, f"/storage/{storage}")
+        _may_modify(call, f"/storage/{storage}", doing)
         _change(call, pools, "storages", storage, f"Storage '{storage}'", doing)
     for name in {pool.poolid, *(name for name, p in pools.items() if p.vms != call.lab.pools[name].vms)}:
         call.lab.pools[name] = pools[name]
+
+
+def _may_modify(call: Call, path: str, doing: str) -> None:
+    """Refuse under the lock, where a 403 becomes the text of a 500."""
+    try:
+        call.lab.rights.may_modify(call.user, path)
+    except Forbidden as error:
+        raise PVEError(500, f"{doing}403 {error.message}") from error
 
 
 def _change(call: Call, pools: dict[str, Pool], kind: str, name: str, what: str, doing: str) -> None:
@@ -91,7 +99,7 @@ def _change(call: Call, pools: dict[str, Pool], kind: str, name: str, what: str,
         if not call.params.get("allow-move"):
             raise PVEError(500, f"{doing}{what} belongs already to pool '{other}' and 'allow-move' is not set")
         if not call.may(f"/pool/{other}", "Pool.Allocate"):
-            raise Forbidden(f"/pool/{other}, Pool.Allocate")
+            raise PVEError(500, f"{doing}403 {Forbidden(f'/pool/{other}, Pool.Allocate').message}")
         del pools[other].vms[name]
     there[name] = 1
 

@@ -110,6 +110,8 @@ def create(call: Call) -> object:
 def _new_config(lab: Lab, options: dict[str, Any], made: dict[str, str]) -> dict[str, Any]:
     """Give the config of a new VM: what was asked for, its drives, and what PVE adds by itself."""
     config: dict[str, Any] = {key: kept(key, value) for key, value in {**options, **made}.items()}
+    if not config.get("description"):
+        config.pop("description", None)
     config["meta"] = f"creation-qemu={QEMU_VERSION},ctime={int(lab.clock.now())}"
     if not truth(config.get("boot", "").strip()):
         config["boot"] = default_boot(config) or " "

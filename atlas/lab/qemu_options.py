@@ -142,11 +142,9 @@ def hashed(password: str) -> str:
 
 
 def prepare(lab: Lab, params: dict[str, Any]) -> None:
-    """Put network cards and passwords of a call into their normal form, in place."""
+    """Put network cards of a call into their normal form, in place; PVE keeps a new VM's password as it came."""
     for key in [key for key in params if re.fullmatch(r"net\d+", key)]:
         params[key] = print_net(parse_net(str(params[key])), mac_prefix(lab))
-    if "cipassword" in params and not _WINDOWS.fullmatch(str(params.get("ostype", ""))):
-        params["cipassword"] = hashed(str(params["cipassword"]))
     if "cpuunits" in params:
         params["cpuunits"] = min(max(int(params["cpuunits"]), 1), 10000)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from atlas.lab import guest_config, volume_ids
-from atlas.lab.call import Call, api
+from atlas.lab.call import Call, PVEError, api
 from atlas.lab.entities import Guest
 from atlas.lab.guest_devices import boot_disk_size, drives, is_cdrom, split
-from atlas.lab.guests import digest, load, read_config, snapshot_of, this_guest
+from atlas.lab.guests import digest, find, read_config, snapshot_of, this_guest
 from atlas.lab.qemu_machine import agent_enabled
 from atlas.lab.qemu_options import MACHINE_VERSION, QEMU_VERSION, memory_mib
 from atlas.lab.world import Lab
@@ -152,7 +152,9 @@ def common_nodes(lab: Lab, guest: Guest, config: dict[str, Any]) -> list[str]:
 def feature(call: Call) -> object:
     """Tell whether a VM can be snapshotted, cloned or copied."""
     params = call.params
-    guest = load(call.lab, str(params["node"]), int(params["vmid"]), "qemu")
+    guest = find(call.lab, str(params["node"]), int(params["vmid"]), "qemu")
+    if guest is None:
+        raise PVEError(500, f"unable to find configuration file for VM {params['vmid']} on node '{params['node']}'")
     config, snapshot = guest.config, params.get("snapname")
     if snapshot:
         config = snapshot_of(guest, snapshot)

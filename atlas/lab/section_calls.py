@@ -90,8 +90,8 @@ class Section:
         return self.name(str(call.params[self.key]))
 
 
-def without(section: Section, call: Call) -> list[str]:
-    """Return the properties that a change takes away.
+def without(section: Section, call: Call, kind: str) -> list[str]:
+    """Return the properties that a change takes away from an object of a type.
 
     Raises:
         PVEError: one that there is not, that an object needs, or that the same call sets.
@@ -104,7 +104,7 @@ def without(section: Section, call: Call) -> list[str]:
     for name in filter(None, names):
         if name not in change and name not in create:
             raise PVEError(500, f"no such option '{name}'")
-        if name in section.needed(str(call.params.get("type", ""))) or not int(create.get(name, {}).get("optional", 1)):
+        if name in section.needed(kind) or not int(create.get(name, {}).get("optional", 1)):
             raise PVEError(500, f"unable to delete required option '{name}'")
         if name in call.params:
             raise PVEError(500, f"cannot set and delete property '{name}' at the same time!")
@@ -145,7 +145,7 @@ def serve(section: Section) -> None:
         check_digest(call.params, table_digest(table))
         if name not in table:
             raise section.error(section.unknown, name, section.change_status)
-        gone = without(section, call)
+        gone = without(section, call, str(table[name].data.get("type", "")))
         data = {key: value for key, value in table[name].data.items() if key not in gone}
         data |= settings(call.params, *hidden)
         section.check(call, name, data)

@@ -18,7 +18,7 @@ for _template in (
     *("/nodes/{node}/scan/nfs", "/nodes/{node}/scan/pbs"),
     *("/nodes/{node}/sdn/fabrics/{fabric}/neighbors", "/nodes/{node}/sdn/fabrics/{fabric}/routes"),
     *("/nodes/{node}/sdn/vnets/{vnet}/mac-vrf", "/nodes/{node}/sdn/zones/{zone}/ip-vrf"),
-    *("/nodes/{node}/storage/{storage}/import-metadata", "/nodes/{node}/storage/{storage}/identity"),
+    "/nodes/{node}/storage/{storage}/identity",
 ):
     shape(_template)
 

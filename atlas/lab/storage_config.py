@@ -169,6 +169,8 @@ def update_storage(call: Call) -> dict[str, Any]:
             raise PVEError(500, f"{doing}unable to delete required option '{key}'")
         if key not in _known(storage.type):
             raise PVEError(500, f"{doing}no such option '{key}'")
+        if key in params:
+            raise PVEError(500, f"{doing}cannot set and delete property '{key}' at the same time!")
     for key in settings(params, "storage"):
         if key not in _known(storage.type):
             raise PVEError(500, f"{doing}unexpected property '{key}'")

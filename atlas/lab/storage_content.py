@@ -8,7 +8,7 @@ from typing import Any
 from atlas.lab import volume_ids
 from atlas.lab import volume_store as store
 from atlas.lab.backup_calls import forget
-from atlas.lab.call import Call, PVEError, api
+from atlas.lab.call import Call, PVEError, api, shaped
 from atlas.lab.entities import Storage, Volume
 from atlas.lab.tasks import Task
 from atlas.lab.volume_access import check_access
@@ -57,7 +57,7 @@ def content(call: Call) -> list[dict[str, Any]]:
     for volume in call.lab.local_volumes(storage.id, params["node"]):
         if params.get("content") not in (None, volume.content) or volume.content not in storage.content:
             continue
-        if params.get("vmid") not in (None, volume.vmid):
+        if params.get("vmid") not in (None, volume.vmid) and volume.content != "import":
             continue
         try:
             check_access(call, params.get("vmid", 0), volume.volid)
@@ -116,13 +116,15 @@ def read_volume(call: Call) -> dict[str, Any]:
     check_access(call, 0, volid)
     volume = call.lab.volume(volid, call.params["node"])
     if volume is None:
-        raise PVEError(500, f"volume_size_info on '{volid}' failed - no such volume")
+        raise PVEError(500, f"volume_size_info on '{volid}' failed - no format")
     shown: dict[str, Any] = {
         "path": volume_ids.file_path(call.lab, volid),
         "used": volume.used,
         "format": volume.format,
     }
     shown["size"] = volume.extra.get("virtual", volume.size)
+    if volume.content in ("iso", "vztmpl", "snippets"):  # looked at as disks: of whole sectors
+        shown |= {"format": "raw", "size": -(-int(volume.size) // 512) * 512}
     if volume.content == "backup":
         shown |= {"notes": volume.notes or "", "protected": int(volume.protected)}
     return shown
@@ -146,8 +148,8 @@ def update_volume(call: Call) -> None:
 
 
 @api("DELETE", f"{_BASE}/{{volume}}")
-def delete_volume(call: Call) -> str:
-    """Free a volume or remove a file; what is not there is no fault."""
+async def delete_volume(call: Call) -> str | None:
+    """Free a volume or remove a file; what is not there is no fault; with `delay`, wait so long for the end first."""
     volid, storage = _volid(call)
     name = parse_volname(storage.type, volid.partition(":")[2])
     if name.vtype == "backup" and name.vmid:
@@ -172,7 +174,28 @@ def delete_volume(call: Call) -> str:
                 await call.lab.backend.delete_disk(gone.path)
         task.log(f"Removed volume '{volid}'")
 
-    return call.task("imgdel", f"{name.vmid}@{storage.id}" if name.vmid else storage.id, work)
+    upid = call.task("imgdel", f"{name.vmid}@{storage.id}" if name.vmid else storage.id, work)
+    if not call.params.get("delay"):
+        return upid
+    ended = await call.lab.tasks.wait(upid)
+    if ended.exitstatus != "OK" and not str(ended.exitstatus).startswith("WARNINGS"):
+        raise PVEError(500, str(ended.exitstatus))
+    return None
+
+
+@shaped("GET", "/nodes/{node}/storage/{storage}/import-metadata")
+def import_metadata(call: Call) -> dict[str, Any]:
+    """Say what an appliance would become; what is in one is not looked into."""
+    storage = _storage(call)
+    try:
+        name = parse_volname(storage.type, call.params["volume"])
+    except ValueError as error:
+        raise PVEError(500, str(error)) from error
+    if name.vtype != "import":
+        raise PVEError(500, f"invalid content type '{name.vtype}'")
+    if not str(call.params["volume"]).endswith((".ova", ".ovf")):
+        raise PVEError(500, "invalid format")
+    return {"create-args": {}, "source": "manual-ovf", "type": "vm"}
 
 
 @api("POST", f"{_BASE}/{{volume}}")

@@ -35,6 +35,8 @@ def download(call: Call) -> str:
     async def work(task: Task) -> None:
         if params.get("compression") and kind != "iso":
             raise PVEError(500, f"decompression not supported for {kind}")
+        if params.get("compression") and params["compression"] not in _UNPACKERS:
+            raise PVEError(500, "no decompression method found")
         task.log(f"downloading {params['url']} to {target}")
         if lab.volume(volid, params["node"]) is not None:
             await _is_there(call, volid, task, target)
@@ -71,9 +73,7 @@ async def _is_there(call: Call, volid: str, task: Task, target: str) -> None:
 
 async def _unpack(path: str, compression: str, task: Task) -> None:
     """Replace a file by what it holds."""
-    command = _UNPACKERS.get(compression)
-    if command is None:
-        raise PVEError(500, "no decompression method found")
+    command = _UNPACKERS[compression]
     plain = f"{path}.plain"
     task.log(f"decompressing {path} to {plain}")
     try:

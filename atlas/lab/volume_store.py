@@ -224,6 +224,13 @@ async def resize(lab: Lab, node: str, volume: Volume, size: int) -> None:
     storage = lab.storage(volume.storage, node)
     if storage.type in volumes.FILE_TYPES and volume.format not in {"raw", "qcow2"}:
         raise refuse("can't resize this image format")
+    if (
+        storage.type in volumes.FILE_TYPES
+        and volumes.parse_volname(storage.type, volume.volid.partition(":")[2]).is_base
+    ):
+        how = "metadata" if volume.format == "qcow2" else "off"  # nobody may write to a template's file
+        command = f"/usr/bin/qemu-img resize '--preallocation={how}' -f {volume.format}"
+        raise refuse(f"command '{command} {file_path(lab, volume.volid)} {size}' failed: exit code 1")
     volume.size = size
     if volume.path:
         await lab.backend.resize_disk(volume.path, size)

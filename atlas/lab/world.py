@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from atlas.lab.tasks import Tasks
 
 if TYPE_CHECKING:
     from atlas.lab.backend import Backend
+
+_HOST = re.compile(r"[\w.-]+")
 
 
 class Lab:
@@ -69,7 +72,9 @@ class Lab:
             PVEError: 500 where there is no such node.
         """
         if name not in self.nodes:
-            why = f"failed to get address info for: {name}: Temporary failure in name resolution"
+            # No name server is asked from here; what cannot be a name is known not to be one.
+            known = "Temporary failure in name resolution" if _HOST.fullmatch(name) else "Name or service not known"
+            why = f"failed to get address info for: {name}: {known}"
             raise PVEError(500, f"hostname lookup '{name}' failed - {why}")
         return self.nodes[name]
 

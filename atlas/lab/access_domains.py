@@ -88,7 +88,7 @@ def create_domain(call: Call) -> None:
 
 def _given(call: Call, kind: str, doing: str) -> dict[str, Any]:
     """Return what a call sets of a realm of a type."""
-    data = settings(call.params, "realm", "password", "check-connection")
+    data = settings(call.params, "realm", "password", "check-connection", doing=doing)
     if "check-connection" in call.params and kind not in ("ldap", "ad"):
         text = "'check-connection' parameter can only be set for realms of type 'ldap' or 'ad'"
         raise PVEError(500, f"{doing}{text}")

@@ -86,7 +86,7 @@ def update_resource(call: Call) -> None:
     _check_given(call, resource_of(call).partition(":")[0])
     check_digest(call.params, table_digest(table), doing)
     sid = _existing(call, doing)
-    given, data = settings(call.params, "sid", "type"), dict(table[sid].data)
+    given, data = settings(call.params, "sid", "type", doing=doing), dict(table[sid].data)
     take_away(data := data | given, split_list(call.params.get("delete", "")), {}, known=_OPTIONS, doing=doing)
     table[sid].data = data
 

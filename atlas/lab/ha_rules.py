@@ -101,7 +101,11 @@ def _check(call: Call, name: str, data: Data, given: Data, doing: str) -> None:
 
 def _given(call: Call, kind: str, doing: str) -> Data:
     """Return what a call sets of a rule of a kind."""
-    given = {key: value for key, value in settings(call.params, "rule", "type").items() if key != "disable" or value}
+    given = {
+        key: value
+        for key, value in settings(call.params, "rule", "type", doing=doing).items()
+        if key != "disable" or value
+    }
     for key in given:
         if key not in (*_NEEDED[kind], *_MORE[kind]):
             raise PVEError(500, f"{doing}unexpected property '{key}'")

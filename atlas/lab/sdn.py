@@ -106,7 +106,7 @@ def missing(kind: str, name: str) -> str:
 def changed(call: Call, kind: str, key: str, entry: Entry, doing: str) -> Data:
     """Return an object as a call changes it, and put that in its place when it is found good."""
     check_digest(call.params, table_digest(configured(call.lab, kind)), doing)
-    given = settings(call.params, key, "lock-token", *(("vnet",) if kind == "subnets" else ()))
+    given = settings(call.params, key, "lock-token", *(("vnet",) if kind == "subnets" else ()), doing=doing)
     data = dict(entry.data)
     check_known(kind, data, given, doing, new=False)
     needed, more = OPTIONS[kind][data["type"]]
@@ -151,7 +151,7 @@ def _register(kind: str) -> None:
         doing = f"create sdn {word} object failed: "
         check_token(call, doing)
         name, table = call.params[key], configured(call.lab, kind)
-        data = settings(call.params, key, "lock-token")
+        data = settings(call.params, key, "lock-token", doing=doing if kind == "vnets" else "")
         if kind == "vnets":
             data["type"] = "vnet"
         check_known(kind, data, data, "", new=True)

@@ -36,10 +36,17 @@ def check_digest(params: Mapping[str, Any], current: str, doing: str = "") -> No
         raise PVEError(500, f"{doing}{CHANGED}")
 
 
-def settings(params: Mapping[str, Any], *without: str) -> dict[str, Any]:
-    """Return the parameters that are an object's own properties; PVE writes no line for an empty one."""
+def settings(params: Mapping[str, Any], *without: str, doing: str = "") -> dict[str, Any]:
+    """Return the parameters that are an object's own properties; PVE writes no line for an empty one.
+
+    Raises:
+        PVEError: 500 after `doing` for one that is not of a line.
+    """
     hidden = ("delete", "digest", *without)
-    return {key: value for key, value in params.items() if key not in hidden and value != ""}
+    found = {key: value for key, value in params.items() if key not in hidden and value != ""}
+    if any("\n" in value or "\r" in value for value in found.values() if isinstance(value, str)):
+        raise PVEError(500, f"{doing}property contains a line feed")
+    return found
 
 
 def take_away(

@@ -171,7 +171,7 @@ def update_storage(call: Call) -> dict[str, Any]:
             raise PVEError(500, f"{doing}no such option '{key}'")
         if key in params:
             raise PVEError(500, f"{doing}cannot set and delete property '{key}' at the same time!")
-    for key in settings(params, "storage"):
+    for key in settings(params, "storage", doing=doing):
         if key not in _known(storage.type):
             raise PVEError(500, f"{doing}unexpected property '{key}'")
         if key in _FIXED.get(storage.type, ()) and str(params[key]) != str(storage.options.get(key)):

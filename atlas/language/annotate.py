@@ -36,7 +36,7 @@ _ANDS = frozenset({",", "and", "e", "y", "und", "et", "&", "+"})
 _VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
 _PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
 _COUNTED_NOUN = re.compile(
-    r"(?<![\w-])(\d+)-(node|server|vm|host|machine|container|guest|instance|core|cpu|vcpu)\b", re.IGNORECASE
+    r"(?<![\w-])(\d+|[a-z]+)-(node|server|vm|host|machine|container|guest|instance|core|cpu|vcpu)\b", re.IGNORECASE
 )
 _VERSIONED = frozenset({"postgresql", "mysql", "openjdk", "nodejs", "php", "python", "mongodb", "docker"})
 _NAME_RANGE = re.compile(r"(.*?[a-z-])(\d+)-\1(\d+)")
@@ -51,7 +51,7 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         names: Names of the draft's guests; they are never anything else.
     """
     table = words()
-    text = _COUNTED_NOUN.sub(r"\1 \2s", text)
+    text = _COUNTED_NOUN.sub(lambda m: f"{m[1]} {m[2]}s" if _counts(m[1], table) else m[0], text)
     listed = _compounds(list(tokens(text, table.lexer)), table, names)
     items: list[Item] = []
     i = 0
@@ -73,6 +73,11 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
             items.append(item)
         i += used
     return with_names(filled(joined(items, table)))
+
+
+def _counts(word: str, table: Words) -> bool:
+    """Tell whether a word is a number: the three of `three-node cluster`."""
+    return word.isdigit() or table.phrases.get((word.lower(),), ("",))[0] == "NUM"
 
 
 def _letter(listed: list[Token], i: int, items: list[Item]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas.language import groups, relative
-from atlas.language.doubts import elsewhere, who
+from atlas.language.doubts import elsewhere, unsaid, who
 from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
@@ -22,6 +22,7 @@ def add(r: Reading, i: int) -> int:
     at += r.tag(at) == "DATA"
     room = r.tag(at) == "STORAGE" and r.tag(at + 1) in {"", "TO", "FOR", "STOP", "COMMA"}  # `add storage to a1`
     if (r.tag(at) == "DISK" or room) and not any(r.tag(k) in {"SIZE", "NUM"} for k in range(at, r.clause_end(at))):
+        r.edit_only = r.edit_only or not (r.old or r.subjects)
         r.state(Fact("disk.data", (None, None, 1), "add"), r.ahead(at))
         return at + 1 - i
     return 1
@@ -70,6 +71,7 @@ def more(r: Reading, i: int) -> int:
     return 1 if subject.more and r.tag(i) == "MORE" and not subject_at(r.items, i + 1, bare=False) else 0
 
 
+_ALTERS = frozenset({"change", "switch", "adjust", "modify", "cambia", "modifica", "ändere", "modifier", "modificar"})
 _GIVES = frozenset({"give", "dai", "dagli", "dale", "gib", "donne"})
 
 
@@ -80,6 +82,8 @@ def _ends(r: Reading, at: int) -> bool:
 def change(r: Reading, i: int) -> int:
     """Begin to change what there is; take `give it 256` and `make that 3`."""
     r.apply.changing, r.adding, r.apply.growing, r.apply.disk_comes = True, False, False, False
+    if r.items[i].low in _ALTERS and (used := unsaid(r, i)):
+        return used
     if r.items[i].low in _GIVES and r.tag(i + 1) in {"IT", "ALL"} and r.tag(i + 2) == "NUM" and _ends(r, i + 3):
         r.state(Fact("memory", f"{r.items[i + 2].value}?"))  # `give it 256`
         return 3

@@ -56,6 +56,8 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
         "CHECK",
         "ADD",
     }
+    begins = begins or r.items[i - 1].low == "up"  # `spin up web1`
+    begins = begins or (r.tag(i - 1) == "ADDR" and follows == "COLON" and alike(r, subject))
     begins = begins or (r.joinable and bool(r.subjects) and r.tag(i - 1) == "WORD" and subject.named)
     if subject.by_software and subject.count is None:
         return begins and sized(r.items, i + subject.length) and not r.old

@@ -55,6 +55,7 @@ def unsure(r: Reading, i: int) -> int:
         "TEMPLATE": "template",
         "GATEWAY": "gateway",
         "USER": "user",
+        "SPECS": "size",
     }
     for k in (*range(i + 1, end), *range(i - 1, begin - 1, -1)):
         if r.tag(k) in fields:
@@ -173,3 +174,41 @@ def which_template(r: Reading, i: int) -> int:
         return 0
     r.ask("template", "Which template is meant? Give its name or its VMID.", r.scope)
     return at - i
+
+
+def several(r: Reading, i: int) -> int:
+    """Ask how many `many cores` are; `many vms` are guests."""
+    return lots(r, i) if r.tag(i + 1) in {"CORES", "MEMORY", "DISK"} else 0
+
+
+def different(r: Reading, i: int) -> int:
+    """Ask which one `a different storage` is; `different nodes` is a wish of its own."""
+    return elsewhere(r, i) or 0 if r.tag(i + 1) in {"STORAGE", "VLAN", "BRIDGE", "IP", "NETWORK"} else 0
+
+
+UNSAID = {
+    "VLAN": "vlan",
+    "IP": "ip",
+    "OSWORD": "os",
+    "BRIDGE": "bridge",
+    "NODEWORD": "node",
+    "STORAGE": "storage",
+    "GATEWAY": "gateway",
+    "MEMORY": "memory",
+    "CORES": "cores",
+    "TEMPLATE": "template",
+    "USER": "user",
+    "NAMED": "names",
+}
+
+
+def unsaid(r: Reading, i: int) -> int:
+    """Ask for the value in `change the vlan`, where none is given."""
+    at = i + 1
+    while r.tag(at) in {"A", "FILL"}:
+        at += 1
+    field = "os" if at < len(r.items) and r.items[at].low == "os" else UNSAID.get(r.tag(at))
+    if field is None or r.tag(at + 1) not in {"", "COMMA", "STOP"} or not r.old:
+        return 0
+    r.ask(field, f"Which {field} do you want for {who(r)}?", r.scope)
+    return at + 1 - i

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from atlas.language.items import Item, numbered_names, plural
+from atlas.language.namelists import stem_of
 from atlas.language.nouns import sized
 
 _ORDINALS = frozenset({"FIRST", "SECOND", "THIRD"})
@@ -17,11 +18,25 @@ _SHORT_ROW = re.compile(r"([a-z][\w-]*?)(\d+)-(\d+)")
 
 def filled(items: list[Item]) -> list[Item]:
     """Return the items with what they leave out."""
-    return _rows(_roles(_parts(_indexed(items))))
+    return _rows(_roles(_parts(_indexed(_slashed(items)))))
 
 
 def _tag(items: Sequence[Item], k: int) -> str:
     return items[k].tag if 0 <= k < len(items) else ""
+
+
+def _slashed(items: list[Item]) -> list[Item]:
+    """Take slashes between names of one row as commas: `web1/web2/web3`."""
+    out = list(items)
+    for k, item in enumerate(items):
+        if item.tag == "SLASH" and 0 < k < len(items) - 1:
+            stems = {stem_of(items[j].low) for j in (k - 1, k + 1) if items[j].tag == "WORD"}
+            out[k] = (
+                replace(item, tag="COMMA")
+                if len(stems) == 1 and stems != {""} and _tag(items, k - 1) == "WORD"
+                else item
+            )
+    return out
 
 
 def _indexed(items: list[Item]) -> list[Item]:

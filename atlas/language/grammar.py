@@ -176,7 +176,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("ONLY ADDR ON (PORT)? NUM", n.ports),
     ("(OPEN|ONLY)* ADDR (FILL|MORE|CHANGE|TO|ONLY)* REACH (ON|PORT|A|TO)* NUM", n.ports),
     (f"(STATIC|IP|COLON|A|FILL IP)* {_ADDRS} (PREFIXLEN)?", n.addresses),
-    ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND) LASTPART)*", n.ends_only),
+    ("(STATIC|IP|COLON|A)* LASTPART ((COMMA|AND|COMMA AND)? LASTPART)*", n.ends_only),
     ("NO (LASTPART|ADDR)", lambda _: []),
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),

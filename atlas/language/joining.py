@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from atlas.language.counting import spelt
 from atlas.language.items import MIB, Item, numbered_names
 from atlas.language.words import Words, split
 
@@ -17,7 +18,7 @@ _SINGULAR = frozenset({"vm", "lxc", "ct", "container", "server", "host", "box", 
 
 def joined(items: list[Item], table: Words) -> list[Item]:
     """Join what only has a meaning together: numbers with units, systems and software with versions."""
-    out: list[Item] = []
+    items, out = spelt(items), list[Item]()
     i = 0
     while i < len(items):
         item, rest = items[i], items[i + 1 : i + 4]
@@ -80,6 +81,8 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
         return replace(item, tag="GATEWAY")
+    if item.tag == "ONLY" and out and out[-1].tag == "KIND" and follows.tag in {"WITH", "COMMA", "OS", "ON", "STOP"}:
+        return replace(item, tag="WORD", value=item.text)  # `vm solo with …`
     if item.low in {"via", "über"} and follows.tag == "ADDR":
         return replace(item, tag="GATEWAY")
     if item.low == "node" and _version_of_nodejs(follows) and (not out or out[-1].tag not in {"ON", "A", "NUM", "TO"}):
@@ -150,7 +153,8 @@ def _version_at(item: Item, rest: list[Item], tags: list[str], *, counted: bool)
             if item.tag == "SW" and rest[skip].value > 2100:
                 return 0  # `redis 6379` is its port
             if item.tag == "OS":
-                return skip + 1 if tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
+                one = tags[skip + 1] == "DISK" and tags[skip + 2] in {"SIZE", "NUM", "COLON"}  # `debian 12 disk 50G`
+                return skip + 1 if one or tags[skip + 1] not in {"CORES", "SOCKETS", "DISK", "UNIT"} else 0
             noun = rest[skip + 1].low.split()[-1] if tags[skip + 1] in {"KIND", "NOUN", "ROLE"} else ""
             one = noun in _SINGULAR or (
                 counted and tags[skip + 1] in {"KIND", "NOUN"}

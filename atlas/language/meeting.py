@@ -56,6 +56,12 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
         r.scope, r.joinable, r.own = list(r.latest), True, True
         return True
     plain = not subject.names and subject.role in GENERIC and subject.count in {None, 1} and not subject.big
+    if plain and subject.kind and not (subject.many or subject.more) and _apposed(r, subject, i):
+        apply_subject(r, subject, r.latest)  # `web1: a debian vm`
+        return True
+    if subject.named and len(subject.names) == 1 and r.tag(i - 1) == "DASH" and r.tag(i - 2) == "KIND" and _unnamed(r):
+        r.draft.guests[r.latest[0]].name = subject.names[0]  # `debian 12 vm - web1`
+        return True
     behind = [r.tag(k) for k in range(i + subject.length, i + subject.length + 3)]
     instead = r.old and behind[:1] == ["NO"] and "KIND" in behind  # `a container instead of a vm`
     if plain and (r.apply.changing or instead) and not r.adding and r.scope and _becomes(r, subject):
@@ -73,6 +79,20 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
         apply_subject(r, subject, r.scope)
         return True
     return False
+
+
+def _apposed(r: Reading, subject: Subject, i: int) -> bool:
+    """Tell whether words beside a bare name say what it is: `web1: debian vm`, `web1, a debian vm`."""
+    mark = r.tag(i - 1) in {"COLON", "OPENP"} or (r.tag(i - 1) == "COMMA" and subject.indefinite)
+    fresh = mark and (r.joinable or r.tag(i - 1) == "OPENP") and len(r.latest) == 1 and r.latest[0] >= r.old
+    return (
+        fresh and {f for g, f in r.apply.said if g == r.latest[0]} <= {"new"} and bool(r.draft.guests[r.latest[0]].name)
+    )
+
+
+def _unnamed(r: Reading) -> bool:
+    """Tell whether the guest that was spoken of last is a new one without a name."""
+    return len(r.latest) == 1 and r.latest[0] >= r.old and r.draft.guests[r.latest[0]].name is None
 
 
 def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
@@ -160,7 +180,9 @@ def _closes(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether `…, debian 12 vms` closes a list of guests that were named: it says what all of them are."""
     plain = subject.many and subject.kind and not subject.names and not subject.role and not subject.some
     return (
-        bool(plain) and r.tag(i - 1) in {"COMMA", "STOP", "ALL"} and r.tag(i + subject.length) in {"", "STOP", "COMMA"}
+        bool(plain)
+        and r.tag(i - 1) in {"COMMA", "STOP", "ALL", "COLON"}
+        and r.tag(i + subject.length) in {"", "STOP", "COMMA"}
     )
 
 

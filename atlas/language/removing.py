@@ -26,6 +26,10 @@ def remove(r: Reading, i: int) -> int:
         for g in sorted((r.scope or r.everyone())[-r.items[at].value :], reverse=True):
             groups.delete(r, g)  # `drop one of them`
         return at + 3 - i
+    part = {"MEMORY": "memory", "CORES": "cores"}.get(r.tag(at))
+    if part and r.old and not any(r.tag(k) in {"NUM", "SIZE"} for k in range(i, r.clause_end(i))):
+        r.ask(part, f"How much {part} should it have then?", r.scope)  # `forget the memory`
+        return at + 1 - i
     subject = subject_at(r.items, i + 1, bare=True)
     behind = i + 1 + (subject.length if subject else 0)
     if subject and r.tag(behind) == "TO" and r.tag(behind + 1) in {"NUM", "SIZE", "CORESHORT"}:

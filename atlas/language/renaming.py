@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlas.language.draft import label
 from atlas.language.naming import give, names_at
 from atlas.language.reading import NAMES, Reading
 from atlas.language.subjects import subject_at
@@ -12,8 +13,11 @@ from atlas.language.subjects import subject_at
 def rename(r: Reading, i: int) -> int:
     """Take `rename app to api`, and `call the jump host jump, the agents a1 and a2`."""
     end = _renamed(r, i + 1)
-    while end and r.items[i].low == "call" and (more := _renamed(r, _past_joints(r, end))):
+    while end and r.items[i].low == "call" and (more := _renamed(r, _past_joints(r, end))) > end:
         end = more
+    if not end and r.items[i].low != "call" and r.scope and r.tag(i + 2) in {"", "COMMA", "STOP"}:
+        r.ask("names", f"What should {label(r.draft.guests[r.scope[0]])} be called?", r.scope)  # `rename it`
+        return 2
     return end and end - i
 
 

@@ -85,6 +85,11 @@ def _measure(items: Sequence[Item], stop: int, subject: Subject) -> int:
     bracketed = [item.tag for item in items[stop : stop + 3]]
     if bracketed in (["OPENP", "TIMES", "CLOSEP"], ["OPENP", "NUM", "CLOSEP"]) and subject.count is None:
         subject.count, subject.times, stop = items[stop + 1].value, True, stop + 3  # `web (x2): …`
+    counts = [item.tag for item in items[stop : stop + 3]]
+    if subject.count is None and counts[:2] == ["COLON", "NUM"] and counts[2:] in ([], ["COMMA"], ["STOP"], ["OF"]):
+        subject.count, stop = items[stop + 1].value, stop + 2 + 2 * (counts[2:] == ["OF"])  # `VMs: 3 of them`
+    if subject.count is None and counts[:2] == ["COMMA", "TIMES"] and counts[2:] in ([], ["COMMA"], ["STOP"]):
+        subject.count, subject.times, stop = items[stop + 1].value, True, stop + 2  # `a debian vm, 3 times`
     if subject.count is None and _collective(items, stop):
         subject.count = items[stop + 2].value
         stop += 3

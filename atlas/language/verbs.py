@@ -54,6 +54,8 @@ _HANDLERS = {
     "BADUNIT": doubts.bad_unit,
     "BIG": doubts.how_large,
     "LOTS": doubts.lots,
+    "SOME": doubts.several,
+    "DIFFERENT": doubts.different,
     "KEYWORD": doubts.which_key,
     "OTHERS": pointing.others,
     "VLAN": _vlan,

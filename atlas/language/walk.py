@@ -51,11 +51,11 @@ def _finish(r: Reading) -> None:
     if r.draft.guests:
         r.uncounted()
     parts.parts_left(r)
-    if r.dangling and any(f.field == "disk.data" for f in r.pending):
-        r.ask("disk", "How large should the disk be?")
     if r.edit_only and not r.draft.guests:
         r.ask("target", "Which guest do you mean? There is none in this draft yet.")
         r.dangling = True
+    if r.dangling and any(f.field == "disk.data" for f in r.pending):
+        r.ask("disk", "How large should the disk be?")
     if r.dangling and any(f.field == "static" for f in r.pending):
         r.ask("ip", "Which address should it have?")
     if r.pending and not r.dangling and not r.draft.guests and any(f.field != "storage" for f in r.pending):
@@ -72,6 +72,10 @@ def _finish(r: Reading) -> None:
 
 def _title(r: Reading, i: int) -> int:
     """Take `web tier: 3 vms` and `database: one vm` as headings that give a role."""
+    these = r.tag(i) == "NUM" and r.tag(i + 1) == "OF" and r.tag(i + 2) in {"ALL", "FILL", "IT"}
+    if these and r.tag(i + 3) == "COLON" and not r.subjects and not r.old:
+        groups.create(r, Subject(count=r.items[i].value))  # `3 of these: …`
+        return 4
     start = i + (r.tag(i) == "A")
     at = start + 1 + (r.tag(start + 1) == "HEADING")
     heading = r.tag(i) == "KIND" and plural(r.items[i]) and r.tag(i + 1) == "COLON" and not r.old

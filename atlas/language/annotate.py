@@ -123,7 +123,7 @@ def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list
         parts = token.text.split("-")
         entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
         before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""
-        last = {"KIND", "NOUN", "HEADING", "DISK", "CORES"} | (
+        last = {"KIND", "NOUN", "HEADING", "DISK", "CORES", "CLONE"} | (
             {"ROLE"} if all(p[:1].isupper() for p in parts) else set()
         )
         known = (

@@ -87,6 +87,10 @@ def change(r: Reading, i: int) -> int:
     if r.items[i].low in _GIVES and r.tag(i + 1) in {"IT", "ALL"} and r.tag(i + 2) == "NUM" and _ends(r, i + 3):
         r.state(Fact("memory", f"{r.items[i + 2].value}?"))  # `give it 256`
         return 3
+    group = r.joinable and len(r.latest) > 1 and r.tag(i + 1) == "NUM" and r.old
+    if group and r.tag(i + 2) in {"", "COMMA", "STOP"}:
+        r.scope = groups.scale(r, list(r.latest), r.items[i + 1].value)  # `app servers should be 4, not 3`
+        return 2
     it = r.tag(i + 1) in {"IT", "ALL"} or (r.tag(i + 1) == "FILL" and r.items[i + 1].low in {"that", "them", "those"})
     after = i + 3 + (2 if r.tag(i + 3) == "OF" and r.tag(i + 4) in {"ALL", "IT"} else 0)
     if it and r.tag(i + 2) == "NUM" and r.tag(after) in {"", "COMMA", "STOP"} and r.scope:

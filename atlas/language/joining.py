@@ -81,7 +81,8 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
         return replace(item, tag="GATEWAY")
-    if item.tag == "ONLY" and out and out[-1].tag == "KIND" and follows.tag in {"WITH", "COMMA", "OS", "ON", "STOP"}:
+    odd = item.tag == "ONLY" or (item.tag == "NUM" and item.text.isalpha())
+    if odd and out and out[-1].low in _SINGULAR and follows.tag in {"WITH", "COMMA", "OS", "ON", "STOP"}:
         return replace(item, tag="WORD", value=item.text)  # `vm solo with …`
     if item.low in {"via", "über"} and follows.tag == "ADDR":
         return replace(item, tag="GATEWAY")

@@ -9,6 +9,7 @@ _BULLET = re.compile(
     re.MULTILINE,
 )
 _STUCK = re.compile(r"(?<![\w.-])(\d+c)[-_]?(\d+[gm]b?)(?:[-_]?(\d+[gt]b?))?(?![\w-])", re.IGNORECASE)
+_PIPE = re.compile(r"[ \t]+\|[ \t]+")
 _RULE = re.compile(r"[\s|:+=-]*[-=]{2,}[\s|:+=-]*")
 _WORDS = {
     "name": "name vm vms host hostname server guest nome nom nombre machine macchina maschine",
@@ -34,7 +35,8 @@ _UNITED = re.compile(r"(.*?)\s*[(\[]\s*(?:in )?([gmt]i?b?)\s*[)\]]|(.*?)[_ -]([g
 
 def plain(text: str) -> str:
     """Return a message as lines of plain words."""
-    return _STUCK.sub(lambda m: " ".join(part for part in m.groups() if part), _BULLET.sub("", _told(text)))
+    text = _PIPE.sub(", ", _BULLET.sub("", _told(text)))
+    return _STUCK.sub(lambda m: " ".join(part for part in m.groups() if part), text)
 
 
 def _told(text: str) -> str:

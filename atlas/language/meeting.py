@@ -209,6 +209,9 @@ def _meet_in_order(r: Reading, subject: Subject) -> bool:
         clone(r, [g for g, x in enumerate(r.draft.guests) if like is None or x.role == like][-1:], 1)
         return True
     base = r.family or (r.scope if len(r.scope) > 1 else list(range(len(r.draft.guests))))
+    if r.old and not r.family and subject.ordinal == len(base) and subject.indefinite:
+        clone(r, base[-1:], 1)  # `and a second one called web2`
+        return True
     if base:
         r.family = base
         narrow(r, r.picked(base, subject))

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from atlas.language.items import Item
 from atlas.language.nouns import Subject, sized
 
+_COLLECTIVES = frozenset(
+    {"groups", "sets", "batches", "kinds", "types", "parts", "things", "gruppi", "tipi", "gruppen", "grupos", "groupes"}
+)
+
 
 def told_apart(items: Sequence[Item], stop: int, subject: Subject) -> bool:
     """Tell whether a name behind several guests is the first one's alone: `2 vms srv1 (…) and srv2 (…)`."""
@@ -65,6 +69,8 @@ def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare:
         subject.names = [str(item.value) if item.tag == "QUOTED" else item.text]
     else:
         return None
+    if item.low in _COLLECTIVES and subject.count is not None:
+        return None  # `two groups`
     if item.tag == "WORD" and subject.count is not None and (subject.count > 20 or (i and items[i - 1].tag == "PORT")):
         return None  # `port 443 freely`
     if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`

@@ -6,6 +6,7 @@ import re
 
 from atlas.language import groups
 from atlas.language.draft import Finding
+from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
 from atlas.language.reading import NAMES, Reading, values_of
 
@@ -114,6 +115,9 @@ def prefix(r: Reading, i: int) -> int:
     at = i + 1
     while r.tag(at) in {"COLON", "A", "FILL", "ALL", "WITH"}:
         at += 1
+    if r.tag(at) == "NUM" and r.items[at].value <= 128:
+        r.state(Fact("prefix", r.items[at].value), r.everyone())  # `prefix 24` is that of addresses
+        return at + 1 - i
     if at >= len(r.items) or not (r.tag(at) == "QUOTED" or _worded(r, at)):
         return 1
     for g in r.scope or r.everyone():

@@ -105,6 +105,11 @@ def ports(items: Sequence[Item]) -> list[Fact]:
     return [Fact("open_ports", f"{p}@{source[0]}" if source else p, "add") for p in listed]
 
 
+def ports_inside(items: Sequence[Item]) -> list[Fact] | None:
+    """Read `9092 open inside 10.0.0.0/24`; a single address there is no source."""
+    return ports(items) if any(_is_network(str(v)) for v in values(items, "ADDR")) else None
+
+
 def closed(items: Sequence[Item]) -> list[Fact]:
     """Read ports that are no longer to be open."""
     return [Fact("open_ports", fact.value, "remove") for fact in ports([i for i in items if i.tag != "ADDR"])]

@@ -15,6 +15,7 @@ _HEADER = re.compile(
 )
 _INTRODUCED = re.compile(
     rf"^[ \t]*[^\n:.]{{0,60}}\b{_SOURCE}\b[^\n:,.]{{0,60}}:[ \t]*$|^[-=_* \t]{{3,}}[^\n]*\b{_SOURCE}\b[^\n]*$|"
+    rf"^[ \t]*[^\n:.]{{0,40}}\b{_SOURCE}\b[^\n:,.]{{0,30}}:(?=[ \t]*[\"\u201c])|"
     rf"^[ \t]*[\[(]?(?:{_SOURCE})[ \t]*[#\w-]*\d[\])]?[^\n:,.]{{0,40}}:",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -50,10 +51,12 @@ def wishes(text: str, orders: Callable[[str], bool]) -> str:
         text: The message.
         orders: Whether some words are an order to the program that only the person could give.
     """
-    for begin, end in reversed(passages(text)):
-        kept = "\n".join(_kept(line, orders) for line in text[begin:end].split("\n"))
-        text = f"{text[:begin]}{kept}{text[end:]}"
-    return _INTRODUCED.sub("", _HEADER.sub("", text))
+    found = passages(text)
+    heads = [m.span() for m in _INTRODUCED.finditer(text) if not any(b < m.end() <= e for b, e in found)]
+    for begin, end in sorted([*found, *heads], reverse=True):
+        lines = () if (begin, end) in heads else text[begin:end].split("\n")
+        text = text[:begin] + "\n".join(_kept(line, orders) for line in lines) + text[end:]
+    return _HEADER.sub("", text)
 
 
 def _kept(line: str, orders: Callable[[str], bool]) -> str:

@@ -53,7 +53,8 @@ def everyone(r: Reading, i: int) -> int:
         if follows.image:
             groups.apply_subject(r, follows, found)  # `both debian vms`
         return 1 + follows.length
-    r.scope, r.family, r.told = r.everyone(), [], set()
+    two = r.items[i].low == "both" and r.tag(i - 1) == "OPENP" and len(r.subjects) > 2  # `1 a and 1 b (both 8c 32g)`
+    r.scope, r.family, r.told = [g for s in r.subjects[-2:] for g in s] if two else r.everyone(), [], set()
     r.weak = bool(r.scope)
     return 1
 

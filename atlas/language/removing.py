@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from atlas.language import changing, groups
+from atlas.language.draft import label
+from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
@@ -15,21 +17,8 @@ def remove(r: Reading, i: int) -> int:
     at = i + 1
     while r.tag(at) in {"A", "FILL", "ALL"}:
         at += 1
-    if r.tag(at) in {"DATA", "DISK"}:
-        for g in r.ahead(at) or r.scope:
-            disks = r.draft.guests[g].fields.get("disks", [])
-            if len(disks) > 1:
-                disks.pop()
-                r.apply.notes.append("disk")
-        return at - i + 1 + (r.tag(at + 1) == "DISK")
-    if r.tag(at) == "NUM" and r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"}:
-        for g in sorted((r.scope or r.everyone())[-r.items[at].value :], reverse=True):
-            groups.delete(r, g)  # `drop one of them`
-        return at + 3 - i
-    part = {"MEMORY": "memory", "CORES": "cores"}.get(r.tag(at))
-    if part and r.old and not any(r.tag(k) in {"NUM", "SIZE"} for k in range(i, r.clause_end(i))):
-        r.ask(part, f"How much {part} should it have then?", r.scope)  # `forget the memory`
-        return at + 1 - i
+    if used := _part(r, i, at):
+        return used
     subject = subject_at(r.items, i + 1, bare=True)
     behind = i + 1 + (subject.length if subject else 0)
     if subject and r.tag(behind) == "TO" and r.tag(behind + 1) in {"NUM", "SIZE", "CORESHORT"}:
@@ -44,6 +33,34 @@ def remove(r: Reading, i: int) -> int:
     for g in sorted(going, reverse=True):
         groups.delete(r, g)
     return 1 + subject.length
+
+
+def _part(r: Reading, i: int, at: int) -> int:
+    """Take away a disk, a tag, some of those that are spoken of, or a size, which is then asked for."""
+    if r.tag(at) in {"DATA", "DISK"}:
+        for g in r.ahead(at) or r.scope:
+            disks = r.draft.guests[g].fields.get("disks", [])
+            if len(disks) > 1:
+                disks.pop()
+                r.apply.notes.append("disk")
+        return at - i + 1 + (r.tag(at + 1) == "DISK")
+    if r.tag(at) == "NUM" and r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"}:
+        found = r.scope or r.everyone()
+        if r.items[at].value < len(found) and all(r.draft.guests[g].name for g in found):
+            names = ", ".join(label(r.draft.guests[g]) for g in found)
+            r.ask("target", f"Which of {names} should go?", found)
+            return at + 3 - i
+        for g in sorted(found[-r.items[at].value :], reverse=True):
+            groups.delete(r, g)  # `drop one of them`
+        return at + 3 - i
+    if r.tag(at + 1) == "TAG" and r.tag(at + 2) not in {"WORD", "ROLE"}:
+        r.state(Fact("tags", r.items[at].low, "remove"))  # `remove the ops tag`
+        return at + 2 - i
+    size = {"MEMORY": "memory", "CORES": "cores"}.get(r.tag(at))
+    if size and r.old and not any(r.tag(k) in {"NUM", "SIZE"} for k in range(i, r.clause_end(i))):
+        r.ask(size, f"How much {size} should it have then?", r.scope)  # `forget the memory`
+        return at + 1 - i
+    return 0
 
 
 def _going(r: Reading, subject: Subject) -> list[int]:

@@ -60,6 +60,7 @@ def _finish(r: Reading) -> None:
         r.ask("ip", "Which address should it have?")
     if r.pending and not r.dangling and not r.draft.guests and any(f.field != "storage" for f in r.pending):
         groups.create(r, Subject(count=r.count if r.count and r.count > 0 else None))
+    _names_left(r)
     targets = sorted({g for s in r.subjects for g in s}) or r.scope or list(range(len(r.draft.guests)))
     for fact in r.pending:
         r.apply.apply(fact, targets, weak=bool(r.subjects))
@@ -68,6 +69,20 @@ def _finish(r: Reading) -> None:
     for place, word in enumerate(r.order, 1):
         r.apply.apply(Fact("start.order", place), r.find(Subject(role=word, names=[word])))
     r.draft.focus = [g for g in r.scope if g < len(r.draft.guests)]
+
+
+def _names_left(r: Reading) -> None:
+    """Take as many words as there are guests without a name for these, where they look like names or are quoted."""
+    free = [g for g in range(r.old, len(r.draft.guests)) if not (r.draft.guests[g].name or r.draft.guests[g].prefix)]
+    quoted = [w for w in r.unknown if w[:1] in {'"', "\u201c", "\u00ab", "'"}]
+    plain = [w for w in r.unknown if re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+|\d+)", w)]
+    words = quoted if len(quoted) == len(free) else plain if len(plain) == len(free) > 1 else []
+    if len(free) != len(r.draft.guests) - r.old or r.old:
+        return
+    for g, word in zip(free, words, strict=False):
+        r.draft.guests[g].name = word.strip("\"'\u201c\u201d\u00ab\u00bb ")
+        r.unknown.remove(word)
+        r.unread = [x for x in r.unread if x != word]
 
 
 def _title(r: Reading, i: int) -> int:
@@ -210,7 +225,7 @@ def _shared(r: Reading, fact: Fact, i: int, used: int) -> bool:
     """Tell whether a fact closes a list of guests, and so is said of all: `2 web 1c and 1 db 4c, debian 12`."""
     while r.tag(i - 1) in {"ROOT", "OSWORD", "FILL", "ON", "WITH", "RUNNING", "COLON", "A", "USER"}:
         i, used = i - 1, used + 1
-    alone = r.tag(i - 1) in {"COMMA", "STOP"} and r.tag(i + used) in {"", "COMMA", "STOP"}
+    alone = r.tag(i - 1) in {"COMMA", "STOP", "DASH"} and r.tag(i + used) in {"", "COMMA", "STOP", "EACH"}
     if not alone or fact.field not in _SHARED or len(r.subjects) < 2 or r.parens or r.family:
         return False
     guests = r.everyone()

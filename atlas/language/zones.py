@@ -18,7 +18,7 @@ def on_network(r: Reading, i: int, at: int) -> int:
         r.ask("storage", f"Which storage is {' '.join(x.text for x in r.items[i + 1 : at])!r}? Give its name.", r.scope)
         return at - i
     node = at
-    while r.tag(node) in {"BIG", "OLD"}:
+    while r.tag(node) in {"BIG", "OLD", "LATEST"}:
         node += 1
     hint = node > at or any(r.items[k].low in {"new", "other", "second"} for k in range(i, at))
     hint = hint or (r.tag(node) == "NODEWORD" and r.tag(node + 1) == "WITH")  # `on the node with most space`

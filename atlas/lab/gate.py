@@ -142,7 +142,10 @@ class Gate:
         for task in self._taking:
             task.cancel()
         if self._socket is not None:
+            # Before its number is used again: the loop would take the next socket of that number for watched.
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
+            self._socket = None
 
     def drop(self) -> None:
         """Break every connection."""

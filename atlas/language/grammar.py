@@ -78,7 +78,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_STORED} {_RO}", d.mount),
     (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", d.mount),
     (f"PATH (HOSTWORD|ON|TO|AS|A|FILL|OF|HOST|NOUN)* PATH MOUNT {_RO}", d.mount),
-    (f"(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? (MOUNT)? (ON|A|TO|AS|FOR)+ PATH {_STORED}", d.mount),
+    (f"(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? {_STORED} (MOUNT)? (ON|A|TO|AS|FOR)+ PATH {_STORED}", d.mount),
     ("(A|DATA|MORE)* SIZE (A|OF)? (DATA)? (DISK)? MOUNT PATH", d.mount),
     (f"MOUNT (A|COLON|FILL)* PATH (OF|WITH|A|COMMA|COLON)* SIZE {_STORED}", d.mount),
     (f"MOUNT (A)? SIZE (A|OF|DATA|DISK)* {_STORED} (ON|TO|AS)? PATH", d.mount),

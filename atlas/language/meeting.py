@@ -103,7 +103,10 @@ def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
         r.ask("target", f"Which guest is {subject.words}? Say its name.")
         return True
     if subject.it:
-        if not r.draft.guests:
+        coming = any(
+            f.field in {"image", "software", "cpu.cores", "memory"} for f in r.pending
+        )  # `…, redis next to it`
+        if not r.draft.guests and not coming:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
             r.dangling = True
         elif not r.subjects and r.draft.focus:
@@ -129,14 +132,16 @@ def _introduced(r: Reading, subject: Subject, i: int) -> bool:
 
 def _beside(r: Reading, subject: Subject) -> None:
     """Add a guest of the same row: `a debian vm web1 on pve1 and web2 on pve2`, and what follows is said of both."""
-    before = [g for g in r.subjects[-1] if g >= r.old]
+    stem = stem_of(subject.names[0])
+    row = [s for s in r.subjects if all(g >= r.old and stem_of(r.draft.guests[g].name or "") == stem for g in s)]
+    before = [g for s in row for g in s]
     create(r, subject)
     group = [*before, *r.subjects[-1]]
     fields = r.draft.guests[before[0]].fields if before else {}
     for g in r.subjects[-1]:
         r.draft.guests[g].fields |= {f: fields[f] for f in ("kind", "image") if f in fields}
     if before:
-        r.subjects[-2:] = [group]
+        r.subjects = [*(s for s in r.subjects if not set(s) <= set(group)), group]
         r.family, r.told = group, set(group)
 
 

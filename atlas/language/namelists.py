@@ -71,6 +71,11 @@ def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare:
         return None
     if item.low in _COLLECTIVES and subject.count is not None:
         return None  # `two groups`
+    counted = items[at + 1] if at + 1 < len(items) and items[at + 1].tag == "TIMES" else None
+    if item.tag == "WORD" and counted is not None and subject.count is None and sized(items, at + 2):
+        subject.role, subject.names, subject.count, subject.times = item.text, [], counted.value, True
+        subject.length, subject.words = at + 2 - i, item.text
+        return subject  # `sentinel x3 1c 1g`
     if item.tag == "WORD" and subject.count is not None and (subject.count > 20 or (i and items[i - 1].tag == "PORT")):
         return None  # `port 443 freely`
     if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`

@@ -165,7 +165,8 @@ def delete(r: Reading, g: int) -> None:
         return [x - (x > g) for x in group if x != g]
 
     r.scope, r.family = moved(r.scope), moved(r.family)
-    r.subjects = [moved(s) for s in r.subjects]
+    r.latest, r.wider, r.generic = moved(r.latest), moved(r.wider), moved(r.generic)
+    r.subjects, r.parens = [moved(s) for s in r.subjects], [moved(s) for s in r.parens]
     r.draft.focus = moved(r.draft.focus)
     r.old -= g < r.old
     r.draft.questions = [q.model_copy(update={"guests": moved(q.guests)}) for q in r.draft.questions if q.guests != [g]]

@@ -108,8 +108,8 @@ def same(r: Reading, i: int) -> int:
         return 2
     part = {"CORES": "cpu", "MEMORY": "memory", "DISK": "disks", "SIZE": "memory"}.get(r.tag(i + 1))
     if r.tag(i) == "SAME" and before and part is not None:  # `… same cores, same disk`
-        for g in r.scope:
-            r.draft.guests[g].fields.setdefault(part, deepcopy(r.draft.guests[before[0]].fields.get(part)))
+        for g in r.scope if part in (like := r.draft.guests[before[0]].fields) else ():
+            r.draft.guests[g].fields.setdefault(part, deepcopy(like[part]))
         return 2
     if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP", "SPECS"}:
         for field in ("cpu", "memory", "disks", "image"):  # `a1 with 2 cores, a2 with the same`

@@ -33,8 +33,9 @@ _VAGUE = frozenset(
 
 def alike(r: Reading, subject: Subject) -> bool:
     """Tell whether a name is numbered as another one of the draft or the message is."""
-    stem = stem_of(subject.names[0])
-    words = {item.low for item in r.items if item.tag in {"WORD", "NAME"}} - {subject.names[0].lower()}
+    own = subject.names[0].lower() if subject.names else ""
+    stem = stem_of(own)
+    words = {item.low for item in r.items if item.tag in {"WORD", "NAME"}} - {own}
     words |= {g.name or g.prefix or "" for g in r.draft.guests}
     return bool(stem) and stem in map(stem_of, words)
 
@@ -56,7 +57,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
         "CHECK",
         "ADD",
     }
-    begins = begins or r.items[i - 1].low == "up"  # `spin up web1`
+    begins = begins or (r.tag(i - 1) == "ANSWER" and r.items[i - 1].low == "up")  # `spin up web1`
     begins = begins or (r.tag(i - 1) == "ADDR" and follows == "COLON" and alike(r, subject))
     begins = begins or (r.joinable and bool(r.subjects) and r.tag(i - 1) == "WORD" and subject.named)
     if subject.by_software and subject.count is None:

@@ -73,7 +73,7 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
     if r.tag(i - 1) == "TO" and subject.kind and not (loose or subject.role):
         return True  # `a card to be passed through to the vm`
     told = r.family and r.tag(i - 1) in {"FIRST", "SECOND", "THIRD", "FOURTH", "LAST"} and len(r.scope) == 1
-    if (subject.role or subject.image) and (r.items[i - 1].low in _COPULAS or told):
+    if (subject.role or subject.image) and ((r.tag(i - 1) and r.items[i - 1].low in _COPULAS) or told):
         for g in r.scope:  # `k1 is going to be the control plane`, `the first is a router, the second a server`
             r.draft.guests[g].role = r.draft.guests[g].role or subject.role
         apply_subject(r, subject, r.scope)

@@ -23,7 +23,7 @@ cd "$work" && "$@" >"$d/stdout" 2>"$d/stderr" </dev/null
 echo $? >"$d/code.new" && mv "$d/code.new" "$d/code"
 """
 
-_POLL = 0.05  # seconds; what is waited for are files and processes, which say nothing by themselves
+_POLL = 0.02  # seconds; what is waited for are files and processes, which say nothing by themselves
 
 Fate = Literal["running", "gone"] | int
 """The exit code of one that ended; `gone`: it ended without leaving one, so what it did is unknown."""
@@ -37,12 +37,12 @@ class Detached:
 
     def fate(self) -> Fate:
         """Tell how it is with the process."""
-        alive = self._alive()
-        # In this order: the code may have been written since the process was looked for, never the other way round.
         code = self.folder / "code"
         if code.exists():
             return int(code.read_text())
-        return "running" if alive else "gone"
+        if self._alive():
+            return "running"
+        return int(code.read_text()) if code.exists() else "gone"  # it may have been written meanwhile
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of its output from the first one on, as they come, until it has ended."""

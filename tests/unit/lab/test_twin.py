@@ -21,7 +21,7 @@ from atlas.lab.world import Lab
 from atlas.twin import read
 
 # Fields that the twin answers otherwise: measured, counted from the moment of asking, or made anew with each lab.
-VOLATILE = frozenset({"cpu", "mem", "memhost", "uptime", "time", "localtime", "ssl_fingerprint", "pid"})
+VOLATILE = frozenset({"cpu", "mem", "memhost", "uptime", "time", "timestamp", "localtime", "ssl_fingerprint", "pid"})
 
 
 def getter(api: Api) -> Callable[..., Any]:

@@ -74,7 +74,8 @@ class TerraformEngine:
         space.reconcile(everyone)
         saved = space.folder / f"plan-{os.getpid()}.tfplan"
         try:
-            data = space.plan(saved, _remade(expected, everyone))
+            space.plan(saved, _remade(expected, everyone))
+            data = space.show(saved)
         finally:
             saved.unlink(missing_ok=True)
         return planning.changes(planning.planned(data, everyone, work), expected, everyone)
@@ -125,8 +126,10 @@ class TerraformEngine:
         space.clean()
         space.lay(work.folder / "bundle", plan.bundle)
         space.reconcile(everyone)
-        data = space.plan(saved, _remade(expected, everyone))
-        told = planning.planned(data, everyone, work)
+        events = space.plan(saved, _remade(expected, everyone))
+        if not resumed and planning.as_approved(events, expected, plan.changes):
+            return True
+        told = planning.planned(space.show(saved), everyone, work)
         free = frozenset(c.key for c in plan.changes) if resumed else frozenset[str]()
         new = planning.changes(told, expected, everyone, free)
         if beyond := planning.outside(new, plan.changes, resumed=resumed):

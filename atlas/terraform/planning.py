@@ -45,6 +45,27 @@ class Planned:
                 yield path, self.before.get(path), self.after.get(path)
 
 
+def as_approved(events: Iterable[Mapping[str, Any]], expected: Iterable[Change], approved: Iterable[Change]) -> bool:
+    """Tell from the events of `terraform plan` alone whether it only makes and removes guests that were approved.
+
+    A guest that is made has the values of the approved files, and one that is removed has none, so that the saved plan
+    need not be read for them, which takes another start of Terraform and of its provider.
+    """
+    expected = tuple(expected)
+    told = [
+        (str(change["resource"]["resource_key"]), _ACTIONS.get((change["action"],)))
+        for change in (e["change"] for e in events if e["type"] == "planned_change")
+        if change["resource"]["resource_type"] in table.KINDS
+    ]
+    whole = all(change.action in (Action.CREATE, Action.DELETE) for change in expected)
+    return (
+        whole
+        and bool(told)
+        and sorted(told, key=str) == sorted(((c.key, c.action) for c in expected), key=str)
+        and not outside(expected, approved, resumed=False)
+    )
+
+
 def planned(data: Mapping[str, Any], subjects: Iterable[Subject], work: Work) -> tuple[Planned, ...]:
     """Return what `terraform show -json` says of the guests; those without a change are left out."""
     slots = {s.key: {slot: i for i, slot in disk_slots(model(s, work)).items()} for s in subjects}

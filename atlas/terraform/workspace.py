@@ -82,17 +82,21 @@ class Workspace:
         """Return the environment of a Terraform that speaks to the cluster."""
         return program.environment(self.secrets)
 
-    def plan(self, out: Path, replace: Iterable[str] = ()) -> dict[str, Any]:
-        """Plan, save the plan, and return it as data.
+    def plan(self, out: Path, replace: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Plan, save the plan, and return Terraform's events.
 
         Args:
             out: Where the plan is saved, mode 0600; whoever asked deletes it.
             replace: Addresses of guests that are to be made anew.
         """
         options = [f"-replace={address}" for address in replace]
-        self._run("plan", "-json", "-input=false", f"-out={out}", *options)
+        events = self._run("plan", "-json", "-input=false", f"-out={out}", *options)
         out.chmod(0o600)
-        return program.show(self.program, self.folder, out)
+        return events
+
+    def show(self, saved: Path) -> dict[str, Any]:
+        """Return a saved plan as data, with every value."""
+        return program.show(self.program, self.folder, saved)
 
     def reconcile(self, subjects: Iterable[Subject]) -> None:
         """Make the state fit the cluster: guests of ours that it lacks or distrusts, and those that are not ours."""
@@ -124,8 +128,8 @@ class Workspace:
         program.init(self.program, folder, self.locks)
         self._run("import", "-input=false", "-no-color", address(kind, key), id_, work=folder)
 
-    def _run(self, *arguments: str, work: Path | None = None) -> None:
-        """Run Terraform to its end.
+    def _run(self, *arguments: str, work: Path | None = None) -> list[dict[str, Any]]:
+        """Run Terraform to its end and return its events.
 
         Raises:
             TerraformError: It failed; with its diagnostics.
@@ -133,15 +137,17 @@ class Workspace:
         box = Path(tempfile.mkdtemp(prefix=".run-", dir=self.folder))
         try:
             process = detached.start(box / "p", (*self.program.command, *arguments), work or self.folder, self.env())
-            found = [program.diagnostic(e["diagnostic"]) for e in process.events() if e["type"] == "diagnostic"]
+            events = list(process.events())
             fate = process.wait()
             if fate != 0:
+                found = [program.diagnostic(e["diagnostic"]) for e in events if e["type"] == "diagnostic"]
                 words = process.errors()
                 raise program.failure(
                     f"`{self.program.name} {arguments[0]}` failed"
                     + (f": {program.first_error(words)}" if words else ""),
                     found,
                 )
+            return events
         finally:
             shutil.rmtree(box, ignore_errors=True)
 

@@ -182,3 +182,39 @@ def test_a_resumed_run_may_finish_what_it_began_and_no_more() -> None:
     assert planning.outside([change(Action.UPDATE, ("memory", 9, 2))], updated, resumed=True) == []
     assert planning.outside([change(Action.UPDATE, ("memory", 9, 2))], updated, resumed=False)
     assert planning.outside([change(Action.DELETE)], made, resumed=True)
+
+
+def event(action: str, key: str = "web", type_: str = VM) -> dict[str, Any]:
+    resource = {"addr": f'{type_}.guests["{key}"]', "resource_type": type_, "resource_key": key}
+    return {"type": "planned_change", "change": {"resource": resource, "action": action}}
+
+
+@pytest.mark.parametrize(
+    ("events", "same"),
+    [
+        ([event("create")], True),
+        ([{"type": "version"}, event("create"), event("create", "x", "terraform_data")], True),
+        ([], False),
+        ([event("update")], False),
+        ([event("create"), event("delete", "db")], False),
+        ([event("create"), event("create")], False),
+    ],
+)
+def test_the_events_tell_when_only_whole_guests_of_the_approved_come_and_go(
+    events: list[dict[str, Any]], same: bool
+) -> None:
+    expected = compare(stacks.work({"name": "web"}))
+    assert [c.action for c in expected] == [Action.CREATE]
+    assert planning.as_approved(events, expected, expected) is same
+
+
+def test_a_guest_of_other_values_than_approved_is_not_as_approved() -> None:
+    expected = compare(stacks.work({"name": "web"}))
+    smaller = [replace(c, attributes=c.attributes[1:]) for c in expected]
+    assert not planning.as_approved([event("create")], expected, smaller)
+    assert not planning.as_approved([event("create")], expected, [])
+
+
+def test_an_update_is_read_from_the_saved_plan() -> None:
+    expected = compare(changed(memory="4GiB"))
+    assert not planning.as_approved([event("update")], expected, expected)

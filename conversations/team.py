@@ -75,7 +75,7 @@ async def _turn(steps: Steps, session: str, phase: Phase, log: Sequence[Message]
     from atlas.agents.turns import AGENTS, ORCHESTRATOR, Turn, data_of, message, orchestrate
 
     for name in ("autogen_core", "autogen_agentchat"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # below it whole payloads are logged
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is raised; below are payloads and tracebacks
     agents = [
         Turn(name, session, (lambda _: orchestrate(phase)) if name == ORCHESTRATOR else steps.of(name), phase)
         for name in AGENTS

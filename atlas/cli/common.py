@@ -119,8 +119,6 @@ def output(*, json: bool, quiet: bool = False, verbose: bool = False, no_color: 
     except AtlasError as problem:
         report(out.emit, problem)
         raise typer.Exit(int(problem.exit_code)) from problem
-    except BrokenPipeError:
-        raise
     except OSError as problem:
         report(out.emit, unwritten(problem))
         raise typer.Exit(int(ExitCode.FAILED)) from problem

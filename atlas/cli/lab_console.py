@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from atlas.cli import streams
 from atlas.cli.common import Folder, Output, with_output
 
 
@@ -32,7 +33,7 @@ def console(
     elif not follow:
         typer.echo(consoles.plain(consoles.tail(file)), nl=False)
     else:
-        for text in consoles.follow(file, lambda: control.running(where) is not None):
+        for text in consoles.follow(file, lambda: control.running(where) is not None and streams.lost() is None):
             typer.echo(consoles.plain(text), nl=False)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 import typer.core
 
 from atlas import __version__
-from atlas.cli import chat, doctor, images, init, lab, lab_console, lab_fault, lab_image, run, show, spec, twin
+from atlas.cli import chat, doctor, images, init, lab, lab_console, lab_fault, lab_image, run, show, spec, streams, twin
 from atlas.errors import ExitCode
 
 _ORDER = _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look", "Around"
@@ -83,16 +84,31 @@ def _main(
 
 def main() -> None:
     """Run the program; bad input never gives a traceback."""
+    streams.guard()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup, SIGHUP stays ignored
+            signal.signal(number, _interrupt)
     try:
         code = app(standalone_mode=False)
     except WRONG_USE as problem:
         problem.show()
-        sys.exit(2)
+        code = int(ExitCode.WRONG_USE)
     except (typer.Abort, KeyboardInterrupt):
         code = int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; there is nobody to tell
-        sys.exit(1)
+    code = code if isinstance(code, int) else int(ExitCode.DONE)
     if code == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code by itself
-        sys.stderr.write("interrupted; `atlas resume`, or the same command again, goes on with what was begun\n")
-    sys.exit(code if isinstance(code, int) else 0)
+        begin = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
+        sys.stderr.write(f"{begin}interrupted; `atlas resume`, or the same command again, goes on\n")
+    sys.stdout.flush()
+    unwritten = streams.lost()
+    # A reader that has had enough, such as `head`, is no failure.
+    if unwritten is not None and not isinstance(unwritten, BrokenPipeError):
+        sys.stderr.write(f"cannot write to standard output: {unwritten.strerror}; what was done is kept\n")
+        code = code or int(ExitCode.FAILED)
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """End by a signal as by Ctrl-C: the terminal is put in order, and it is said how to go on."""
+    del number, frame
+    raise KeyboardInterrupt

@@ -58,7 +58,7 @@ class SqliteStore:
     def new_session(self, origin: str, cluster: str | None) -> Session:
         """Store a new session in phase collecting; its id is the origin's name and four letters or digits."""
         stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(origin).stem.lower()).strip("-")
-        now = time.time()
+        now, origin = time.time(), _text(origin)
         session = Session("", origin, Phase.COLLECTING, cluster, None, {}, None, None, now, now)
         with self._database.transaction() as tables:
             taken = {row["id"].rsplit("-", 1)[-1] for row in tables.table("sessions").rows_where(select="id")}
@@ -104,7 +104,7 @@ class SqliteStore:
 
     def say(self, session: str, source: str, text: str, data: Mapping[str, Any] | None = None) -> Message:
         """Store a message."""
-        now = time.time()
+        now, text = time.time(), _text(text)
         row = {"session": session, "source": source, "text": text, "ts": now, "data": json.dumps(dict(data or {}))}
         with self._database.transaction() as tables:
             _row(tables.table("sessions"), session, "session")
@@ -252,6 +252,11 @@ class SqliteStore:
 
 def _code(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _text(said: str) -> str:
+    """Return what can be stored of a text: a file's name or a terminal's line may hold bytes that are no text."""
+    return said.encode("utf-8", "replace").decode()
 
 
 def _row(table: Any, key: str, what: str) -> dict[str, Any]:

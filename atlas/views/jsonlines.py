@@ -13,9 +13,11 @@ from atlas.events import Event, Sink
 def json_lines(out: TextIO | None = None) -> Sink:
     """Return a sink that writes each event as one line, whole even with several threads."""
     stream, lock = out or sys.stdout, threading.Lock()
+    # What another encoding lacks would be lost; JSON can spell it out.
+    plain = (stream.encoding or "utf-8").lower().replace("-", "") != "utf8"
 
     def write(event: Event) -> None:
-        line = json.dumps(event.as_json(), ensure_ascii=False, default=str)
+        line = json.dumps(event.as_json(), ensure_ascii=plain, default=str)
         with lock:
             stream.write(f"{line}\n")
             stream.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,17 @@ def test_two_sessions_never_take_up_one_stack(conversation: Conversation, store:
     other = start(store, conversation._steps, Emitter(), by="ada", known=conversation._known).say(WORDS)
     assert first.stack == "web"
     assert (other.stack or "").startswith("web-")
+
+
+def test_an_interrupt_inside_a_step_is_not_told_by_autogen(
+    conversation: Conversation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's own would keep Python's last resort from writing
+
+    def interrupted(_: str) -> StepResult:
+        raise KeyboardInterrupt
+
+    conversation._steps = replace(conversation._steps, generate=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        conversation.say("a debian server")
+    assert capsys.readouterr().err == ""

@@ -11,6 +11,7 @@ from atlas.language.ellipsis import filled
 from atlas.language.items import Item, numbered_names, plural, token_value
 from atlas.language.joining import _BAD_UNIT, joined
 from atlas.language.lexer import Token, tokens
+from atlas.language.pernode import per_node
 from atlas.language.rownames import with_names
 from atlas.language.words import Entry, Words, corrected, inflected, words
 
@@ -72,7 +73,7 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         if item is not None:
             items.append(item)
         i += used
-    return with_names(filled(joined(items, table)))
+    return with_names(filled(per_node(joined(items, table))))
 
 
 def _counts(word: str, table: Words) -> bool:

@@ -104,7 +104,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
             }
             or (not r.subjects and bool(r.kind))
             or (follows == "WORD" and all(re.search(r"\d", r.items[k].text) for k in (i, i + subject.length)))
-            or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT"})
+            or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT", "SAME"})
             or r.tag(i - 1) == "AND"
             or follows == ""
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atlas.language.draft import Finding, label
 from atlas.language.reading import Reading
+from atlas.language.subjects import subject_at
 
 
 def elsewhere(r: Reading, i: int) -> int | None:
@@ -96,7 +97,7 @@ def either(r: Reading, i: int) -> int:
     if field == "count" and before_it in (["SWV", "COMMA"], ["OSV", "COMMA"]):
         field = {"SWV": "version", "OSV": "os"}[before_it[0]]  # `postgres, 15 or 16`
     if field is None:
-        return 1
+        return 0
     one, other = r.items[i - 1].text, r.items[i + 1].text
     r.ask(field, f"Which {field}: {one} or {other}?", r.scope, (one, other), firm=True)
     return 2
@@ -173,6 +174,21 @@ def which_template(r: Reading, i: int) -> int:
     if not cloned or r.tag(at) not in {"", "COMMA", "STOP", "TO", "ON", "WITH", "AS", "FOR", "AND"}:
         return 0
     r.ask("template", "Which template is meant? Give its name or its VMID.", r.scope)
+    return at - i
+
+
+def cloned(r: Reading, i: int) -> int:
+    """Ask which guest is meant where one is to be cloned that is not there: `clone our production web server`."""
+    at = i + 1
+    while r.tag(at) in {"OF", "FILL"}:
+        at += 1
+    subject = subject_at(r.items, at, bare=True)
+    ours = at > i + 1 and r.items[at - 1].low in {"our", "my", "your", "their"}
+    if subject is None or subject.it or not (ours or subject.definite) or not (subject.role or subject.names):
+        return 0
+    if r.tag(at + subject.length) in {"TEMPLATE", "NUM"} or r.find(subject):
+        return 0
+    r.ask("target", f"Which guest is {subject.words!r}? I know only what you say here.")
     return at - i
 
 

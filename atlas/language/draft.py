@@ -53,12 +53,14 @@ class DraftGuest(_Part):
         name: Its name, where the person gave one.
         prefix: The beginning of its name, where only that was given.
         fields: What was said, under the spec's own field names.
+        live: Whether it was said to exist already: to remove or to remake it destroys something.
     """
 
     role: str = ""
     name: str | None = None
     prefix: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
+    live: bool = False
 
 
 class Draft(_Part):
@@ -95,6 +97,12 @@ class Draft(_Part):
 def label(guest: DraftGuest) -> str:
     """Return what a person calls a guest."""
     return guest.name or guest.prefix or guest.role or "the guest"
+
+
+def destroys(guest: DraftGuest) -> Finding:
+    """Return what has to be confirmed before a guest that exists is removed or made anew."""
+    text = f"{label(guest)} is live, and that destroys it. Say `yes` if it may go; what goes is shown first."
+    return Finding(kind="confirm", code="destroys", text=text)
 
 
 def shown(value: Any) -> str:

@@ -117,6 +117,15 @@ def running(items: Sequence[Item]) -> list[Fact]:
     return [*software(items[:1]), Fact("checks", {"service": items[0].low}, "add")]
 
 
+def page(items: Sequence[Item]) -> list[Fact]:
+    """Read `GET /health on 8080 must return 200`."""
+    port, *status = values(items, "NUM")
+    scheme = "https" if any(i.tag == "HTTPS" for i in items) else "http"
+    page = {"scheme": scheme, "port": port, "path": values(items, "PATH")[0]}
+    page |= {"status": status[0]} if status[:1] not in ([], [200]) else {}
+    return [Fact("checks", {"http": page}, "add")]
+
+
 def cpu_type_host(items: Sequence[Item]) -> list[Fact] | None:
     """Read `cpu: host`."""
     return [Fact("cpu.type", items[-1].low)] if items[-1].low in {"host", "max", "kvm64"} else None

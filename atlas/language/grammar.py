@@ -27,7 +27,8 @@ _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! ME
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
 _OFF = "((COLON)? (OFF|NO (?=COMMA|STOP|CLOSEP|$))|COLON NUM)?"
 _OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
-_ONTO = "(HOSTWORD|OF|A|HOST|NOUN|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
+_ENDS = "(?=COMMA|STOP|CLOSEP|$)"
+_ONTO = "(HOSTWORD|OF|A|HOST|NOUN|NODEWORD|STARTING|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
 _RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
 _STORED = "((ON|STARTING|OF) (A|STORAGE)* (WORD|QUOTED))?"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
@@ -48,7 +49,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SIZE (MORE)? TO (A|FILL)* (DATA|ROOT)? DISK", relative.growth),
     ("SIZE (MORE)? TO (A|FILL)* MEMORY", relative.growth),
     # size
-    ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)* (TIMES|NUM) CORES", f.sockets),
+    ("NUM SOCKETS (AND|COMMA|WITH|FILL|EACH)* (TIMES|NUM) CORES (EACH|FILL)* (SOCKETS)?", f.sockets),
     ("NUM SOCKETS", f.said("cpu.sockets", "NUM")),
     ("(NUM|VERSION) (FILL)? CORES", lambda i: [Fact("cpu.cores", f.whole(i[0].value))]),
     (f"CORES {_IS}* NUM", f.said("cpu.cores", "NUM")),
@@ -72,8 +73,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("CORES (FILL)? STARTING NUM (CORES)? TO NUM (CORES)?", lambda i: [Fact("cpu.cores", values(i, "NUM")[-1])]),
     (f"MEMORY {_IS}* (SIZE)", f.memory),
     ("MEMORY (COLON|SPECS|OF)* NUM", f.memory),
+    # a page that has to answer
+    ("(HTTP|HTTPS|FILL)* PATH (ON|PORT|FILL|A|COLON)* NUM (FILL|CHANGE)* ANSWER ((WITH|A|HTTP|FILL)* NUM)?", f.page),
     # mounts come before disks: a volume that is mounted is no disk
-    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON)* PATH {_ONTO} PATH {_RO}", d.mount),
+    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON|WORD)* PATH {_ONTO} PATH {_RO}", d.mount),
     (f"PATH COLON PATH {_RO}", d.mount),
     (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_STORED} {_RO}", d.mount),
     (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", d.mount),
@@ -143,7 +146,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"{_ADDRS} (AS|FOR) (A)* DNS", lambda i: [Fact("dns", [str(v) for v in values(i, "ADDR")])]),
     ("ADDR (AS|FOR) (A)* GATEWAY", lambda i: n.gateway(i[:1])),
     ("NETMASK (COLON|OF)? PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
-    ("NO (A)? GATEWAY", f.fixed("gateway", None)),
+    ("NO (A|FILL)* GATEWAY", f.fixed("gateway", None)),
     ("GATEWAY NO", f.fixed("gateway", None)),
     (f"GATEWAY {_GW_IS}* (ADDR|LASTPART)", n.gateway),
     (f"DNS {_IS}? {_ADDRS}", lambda i: [Fact("dns", [str(v) for v in values(i, "ADDR")])]),
@@ -153,7 +156,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(FIREWALLED)", f.fixed("firewall", True)),
     ("VLANNUM", f.said("vlan", "VLANNUM")),
     ("VLAN (FILL)? STARTING NUM TO NUM", lambda i: [Fact("vlan", i[-1].value)]),
-    ("VLAN (OPENP|COLON|VMID|NUMBER|FILL|OF|ON|TO|CHANGE)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
+    ("VLAN (VLAN|OPENP|COLON|VMID|NUMBER|FILL|OF|ON|TO|CHANGE)* NUM (CLOSEP)?", f.said("vlan", "NUM")),
     ("VLAN COMMA IT (FILL|CHANGE)* NUM", f.said("vlan", "NUM")),
     ("TAG NUM", f.said("vlan", "NUM")),
     ("(NO|REMOVE) (A|FILL)* VLAN", f.fixed("vlan", None)),
@@ -166,6 +169,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A)? (SECOND) NIC", f.fixed("nic", 1)),
     ("(A)? (THIRD) NIC", f.fixed("nic", 2)),
     ("NIC NUM", lambda i: [Fact("nic", max(0, int(i[-1].value) - 1))]),
+    ("NO (A|FILL)* STATIC (IP)?", lambda _: []),
     ("NO DHCP", f.fixed("static", True)),
     ("DHCP", f.fixed("dhcp", True)),
     (
@@ -187,9 +191,15 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"(ALL|A|FILL)* (PORT)? CLOSE (A|ALL|PORT)* (COMMA)? (EXCEPT|FILL) (FOR|A|PORT)* {_PORTS}", n.ports),
     (f"(CLOSE|NO OPEN) (A|FILL|PORT|COLON)* {_PORTS}", n.closed),
     (f"(REMOVE|NO) (A|OPEN|FILL|ALL)* PORT (COLON)? {_PORTS}", n.closed),
-    ("NO (OPEN)? PORT (OPEN)?", f.fixed("open_ports", [])),
+    ("(ALL|A|FILL)* PORT (FILL)* CLOSE", f.fixed("open_ports", [])),
+    (
+        f"NO (OPEN|FILL|A)* (PORT|FIREWALL OPEN|OPEN (TO|ON|STARTING)+ (A|ANYWHERE)+|OPEN {_ENDS}) (OPEN|FILL)*",
+        f.fixed("open_ports", []),
+    ),
     (f"{_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})* (FILL)* (OPEN|REACHABLE)", n.services),
     (f"OPEN (ONLY|A|PORT|UP|FILL)* {_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})*", n.services),
+    (f"{_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})* (FILL|ONLY)* STARTING (ANYWHERE|ALL)", n.services),
+    (f"{_SERVICE} ((COMMA|AND|SLASH|COMMA AND) {_SERVICE})* (FILL|ONLY)* STARTING (A|NETWORK)* ADDR", n.services),
     (f"LISTENER {_PORTS} (FILL|MORE|ALL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
     ("(HTTP|HTTPS) OPENP NUM CLOSEP (FILL)* OPEN", n.ports),
     (f"{_PORTS} (FILL|CHANGE)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
@@ -205,7 +215,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(PORT)? NUM (FILL)* ONLY (TO|OF|FOR|STARTING) (A|NETWORK)* ADDR", n.ports),
     (f"UDP (PORT)? NUM {_LIST.format('NUM')} (FILL)* OPEN", n.ports),
     ("(PORTPROTO) (FILL)* OPEN", n.ports),
-    (f"USER (COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
+    (f"USER (USER|COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
     ("NO (FILL|IT|ALL|A|STARTING|CHANGE|TO)* ONBOOT", f.fixed("start.on_boot", False)),

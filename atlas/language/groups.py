@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from atlas.language.draft import Draft, DraftGuest, Finding, label
+from atlas.language.draft import Draft, DraftGuest, Finding, destroys, label
 from atlas.language.facts import Fact
 from atlas.language.nouns import COUNTERS, GENERIC, Subject, role_word
 from atlas.language.reading import Reading
@@ -42,7 +42,7 @@ def scale(r: Reading, found: list[int], count: int) -> list[int]:
     """Make a group that large: clones of its last guest are added, the last ones go."""
     r.apply.notes.append("count")
     if any(g >= r.old for g in found):
-        return found[:count]
+        return _recounted(r, found, count)
     if count > len(found):
         only = r.draft.guests[found[0]]
         if len(found) == 1 and only.name and next_name(r.draft, only.name) is None:
@@ -54,6 +54,23 @@ def scale(r: Reading, found: list[int], count: int) -> list[int]:
     return found[:count]
 
 
+def _recounted(r: Reading, found: list[int], count: int) -> list[int]:
+    """Correct how many guests this message makes: `two vms called wiki, no wait, make that 3`."""
+    if not r.apply.correcting or any(r.draft.guests[g].name for g in found):
+        return found[:count]
+    for g in sorted(found[count:], reverse=True):
+        delete(r, g)
+    if count <= len(found):
+        return found[:count]
+    new = list(range(len(r.draft.guests), len(r.draft.guests) + count - len(found)))
+    r.draft.guests += [r.draft.guests[found[-1]].model_copy(deep=True) for _ in new]
+    r.apply.said |= {(g, field): v for g in new for (x, field), v in list(r.apply.said.items()) if x == found[-1]}
+    group = [*found, *new]
+    r.subjects = [group if s == found else s for s in r.subjects]
+    r.latest = group if r.latest == found else r.latest
+    return group
+
+
 def clone(r: Reading, found: list[int], count: int) -> list[int]:
     """Add guests like the last of a group; return them."""
     model = r.draft.guests[found[-1]]
@@ -63,6 +80,9 @@ def clone(r: Reading, found: list[int], count: int) -> list[int]:
         guest.fields.pop("vmid", None)
         for network in guest.fields.get("networks", []):
             network.pop("mac", None)
+            length = str(network.get("address", "")).partition("/")[2]
+            if length:
+                r.apply.prefixes[start + n] = int(length)
             if "/" in str(network.get("address", "")) or str(network.get("address", ""))[:1].isdigit():
                 del network["address"]
                 r.apply.static.add(start + n)
@@ -158,6 +178,8 @@ def _purpose_only(subject: Subject) -> bool:
 
 def delete(r: Reading, g: int) -> None:
     """Remove a guest; everything that counts positions follows."""
+    if r.draft.guests[g].live:
+        r.draft.findings.append(destroys(r.draft.guests[g]))
     del r.draft.guests[g]
     r.called = called(r.draft)
 

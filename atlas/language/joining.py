@@ -84,6 +84,9 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
     odd = item.tag == "ONLY" or (item.tag == "NUM" and item.text.isalpha())
     if odd and out and out[-1].low in _SINGULAR and follows.tag in {"WITH", "COMMA", "OS", "ON", "STOP"}:
         return replace(item, tag="WORD", value=item.text)  # `vm solo with …`
+    loose = not rest or follows.tag not in _COUNTED | {"UNIT", "KIND", "NOUN", "ROLE", "MEMORY", "BADUNIT"}
+    if item.tag == "NUM" and item.text.isdigit() and item.value >= 100 and out and out[-1].low in _SINGULAR and loose:
+        return replace(item, tag="VMIDNUM")  # `vm 321 called scratch`
     if item.low in {"via", "über"} and follows.tag == "ADDR":
         return replace(item, tag="GATEWAY")
     if item.low == "node" and _version_of_nodejs(follows) and (not out or out[-1].tag not in {"ON", "A", "NUM", "TO"}):

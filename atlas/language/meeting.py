@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from atlas.language.creating import alike, may_create
 from atlas.language.draft import label
 from atlas.language.groups import apply_subject, clone, create, narrow, refer, scale
 from atlas.language.namelists import stem_of
-from atlas.language.nouns import GENERIC, Subject
+from atlas.language.nouns import GENERIC, Subject, role_word
 from atlas.language.parts import by_role, names_family, names_in_parens
-from atlas.language.reading import Reading
+from atlas.language.reading import Reading, is_storage
 
 _COPULAS = frozenset(
     {"be", "is", "are", "become", "becomes", "è", "sarà", "diventa", "ist", "wird", "es", "será", "est", "sera"}
@@ -33,7 +34,7 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if subject.named and r.tag(i - 1) in {"KIND", "OSV", "NOUN", "ROLE"} and names_family(r, subject):
         return True  # `2 vms debian 12 srv1 (…) and srv2 (…)`
-    if by_role(r, subject, i):
+    if by_role(r, subject, i) or _absent(r, subject, i):
         return True
     if subject.weak and not may_create(r, subject, i):
         return False
@@ -48,6 +49,23 @@ def meet(r: Reading, subject: Subject, i: int) -> bool:
     return True
 
 
+def _absent(r: Reading, subject: Subject, i: int) -> bool:
+    """Ask which guest is meant where a change is wanted of one that is not there: `bump db to 8 cores`."""
+    fresh = subject.count is not None or subject.indefinite or subject.more or subject.some or subject.kind
+    if not r.old or r.adding or fresh or subject.big or subject.old or any(is_storage(n) for n in subject.names):
+        return False
+    if not subject.names and role_word(subject.role) in GENERIC:
+        return False
+    verb = r.tag(i - 1) in {"RESIZE", "SHRINK", "FACTOR"}
+    verb = verb or (r.tag(i - 1) == "CHANGE" and r.items[i - 1].low in {"give", "move", "put", "make", "set"})
+    head = r.tag(i - 1) in {"", "STOP", "COMMA", "AND"} and r.tag(i + subject.length) == "CHANGE"
+    if not (verb or (subject.definite and subject.role) or (head and re.search(r"\d", subject.words))):
+        return False
+    r.ask("target", f"Which guest is {subject.words!r}? There is none of that name in this draft.")
+    r.scope, r.placed, r.joinable = [], True, False
+    return True
+
+
 def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
     """Take words that say what guests are which are spoken of already; tell whether they do."""
     if _introduced(r, subject, i):
@@ -59,8 +77,10 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
     if plain and subject.kind and not (subject.many or subject.more) and _apposed(r, subject, i):
         apply_subject(r, subject, r.latest)  # `web1: a debian vm`
         return True
-    if subject.named and len(subject.names) == 1 and r.tag(i - 1) == "DASH" and r.tag(i - 2) == "KIND" and _unnamed(r):
-        r.draft.guests[r.latest[0]].name = subject.names[0]  # `debian 12 vm - web1`
+    dashed = r.tag(i - 1) == "DASH" and r.tag(i - 2) == "KIND"  # `debian 12 vm - web1`
+    cloned = r.tag(i - 1) == "COMMA" and r.joinable and r.apply.notes[-1:] == ["count"]  # `another one, web2`
+    if subject.named and len(subject.names) == 1 and (dashed or cloned) and _unnamed(r):
+        r.draft.guests[r.latest[0]].name = subject.names[0]
         return True
     behind = [r.tag(k) for k in range(i + subject.length, i + subject.length + 3)]
     instead = r.old and behind[:1] == ["NO"] and "KIND" in behind  # `a container instead of a vm`
@@ -106,7 +126,8 @@ def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
         coming = any(
             f.field in {"image", "software", "cpu.cores", "memory"} for f in r.pending
         )  # `…, redis next to it`
-        if not r.draft.guests and not coming:
+        announced = r.tag(i + 1) == "COLON" and not r.old  # `create this one: …`
+        if not r.draft.guests and not coming and not announced:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
             r.dangling = True
         elif not r.subjects and r.draft.focus:

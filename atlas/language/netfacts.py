@@ -136,7 +136,9 @@ _SERVICES |= {"pop3": 110, "pop3s": 995, "rdp": 3389, "ldap": 389, "ldaps": 636}
 
 def services(items: Sequence[Item]) -> list[Fact]:
     """Read ports that are said by what listens there."""
-    return [Fact("open_ports", _SERVICES[i.low], "add") for i in items if i.low in _SERVICES]
+    source = next((f"@{i.value}" for i in items if i.tag == "ADDR"), "")
+    found = [_SERVICES[i.low] for i in items if i.low in _SERVICES]
+    return [Fact("open_ports", f"{port}{source}" if source else port, "add") for port in found]
 
 
 def protocols(items: Sequence[Item]) -> list[Fact]:

@@ -26,6 +26,7 @@ def run_end(items: Sequence[Item], at: int) -> int:
             tag in HEADS
             or tag in {"OSV", "WORD", "NAME", "NAMES", "UNPRIVILEGED", "PRIVILEGED", "BIG", "QUOTED"}
             or (tag in _ADJECTIVES and follows in {"KIND", "NOUN"})
+            or (tag in _ADJECTIVES and follows == "NODEWORD" and plural(items[end + 1]))
             or (tag in NAMESAKES and end > at and items[end - 1].tag == "KIND" and follows in _NAME_ENDS)
         ):
             pass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 from atlas.language import groups
 from atlas.language.doubts import elsewhere
-from atlas.language.draft import label
+from atlas.language.draft import DraftGuest, label
 from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
@@ -106,6 +107,15 @@ def same(r: Reading, i: int) -> int:
         if image:
             r.state(Fact("image", image))
         return 2
+    if (
+        r.tag(i) == "SAME"
+        and before
+        and r.tag(i - 1) == "FILL"
+        and r.tag(i + 1) in {"", "COMMA", "STOP", "FILL", "WITH"}
+    ):
+        for g in r.scope:
+            r.draft.guests[g].fields = _like(r.draft.guests[before[0]]) | r.draft.guests[g].fields
+        return 1  # `kafka1 with 4 cores. kafka2 is the same but with 32 GB`
     part = {"CORES": "cpu", "MEMORY": "memory", "DISK": "disks", "SIZE": "memory"}.get(r.tag(i + 1))
     if r.tag(i) == "SAME" and before and part is not None:  # `… same cores, same disk`
         for g in r.scope if part in (like := r.draft.guests[before[0]].fields) else ():
@@ -130,6 +140,16 @@ def same(r: Reading, i: int) -> int:
         r.apply.notes.append("target")
         return len(ahead)
     return 0
+
+
+def _like(guest: DraftGuest) -> dict[str, Any]:
+    """Return what a guest is like, without what only one guest can have."""
+    fields = {k: v for k, v in deepcopy(guest.fields).items() if k != "vmid"}
+    for network in fields.get("networks", []):
+        network.pop("mac", None)
+        if network.get("address") != "dhcp":
+            network.pop("address", None)
+    return fields
 
 
 _UNSAID = {

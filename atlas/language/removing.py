@@ -20,6 +20,8 @@ def remove(r: Reading, i: int) -> int:
     if used := _part(r, i, at):
         return used
     subject = subject_at(r.items, i + 1, bare=True)
+    if subject and subject.kind and subject.indefinite and not r.draft.guests and r.items[i].low == "drop":
+        return 1  # `drop a vm on pve2` puts one there
     behind = i + 1 + (subject.length if subject else 0)
     if subject and r.tag(behind) == "TO" and r.tag(behind + 1) in {"NUM", "SIZE", "CORESHORT"}:
         return changing.change(r, i)  # `drop it to 1 core`

@@ -106,7 +106,8 @@ def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
     if len(found) != count and not opened:
         return _letters(items, k, count)
     beside = _tag(items, k + 1) == "COMMA" and at == k + 2 and _tag(items, end) in {"COMMA", "STOP", ""}
-    if beside and all(_plain(items, j) for j in found) and _tag(items, found[-1] - 1) == "AND":
+    plain = all(_plain(items, j) or items[j].tag == "ROLE" for j in found)
+    if beside and plain and _tag(items, found[-1] - 1) == "AND":
         return found  # `two vms, blue and green, …`
     named = _tag(items, at) == "COLON" and 1 < len(found) != count and all(_plain(items, j) for j in found)
     if named and _tag(items, end) in {"STOP", ""} and isinstance(items, list):

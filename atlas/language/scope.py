@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas.language.addresses import apply_each, apply_prefix
 from atlas.language.disks import apply_disk, apply_storage, resize
-from atlas.language.draft import Draft, DraftGuest, Finding, Question, label, shown
+from atlas.language.draft import Draft, DraftGuest, Finding, Question, destroys, label, shown
 from atlas.language.facts import Fact
 from atlas.language.relative import value_of, worked_out
 
@@ -76,7 +76,15 @@ class Applier:
                 self._relative(fact, g)
                 continue
             self._conflict(fact, g, scope)
+            self._remade(fact, g)
             self._one(fact, g)
+
+    def _remade(self, fact: Fact, g: int) -> None:
+        """Ask for a confirmation where a guest that exists would be made anew: with another system, of another kind."""
+        guest = self.draft.guests[g]
+        had = guest.fields.get(fact.field)
+        if guest.live and fact.field in {"image", "kind"} and had is not None and had != fact.value:
+            self.draft.findings.append(destroys(guest))
 
     def _relative(self, fact: Fact, g: int) -> None:
         """Change a value by so much, or ask for it where none is known."""

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from atlas.language import changing, doubts, naming, places, pointing, removing, renaming, tagging, verifying
+from atlas.language import (
+    changing,
+    doubts,
+    live,
+    naming,
+    opening,
+    places,
+    pointing,
+    removing,
+    renaming,
+    tagging,
+    verifying,
+    vmids,
+)
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
 
@@ -61,7 +74,11 @@ _HANDLERS = {
     "VLAN": _vlan,
     "GONE": removing.gone,
     "ONLY": removing.only,
-    "OPEN": doubts.which_ports,
+    "OPEN": opening.opened,
+    "KIND": vmids.numbered,
+    "VMIDNUM": vmids.given,
+    "LIVE": live.live,
+    "CLONE": doubts.cloned,
     "RESIZE": changing.resize,
     "SHRINK": changing.shrink,
     "FACTOR": changing.factor,

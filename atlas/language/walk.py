@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from atlas.language import grammar, groups, meeting, parts
+from atlas.language import grammar, groups, meeting, parts, unread
 from atlas.language.disks import sizeless
 from atlas.language.facts import Fact
 from atlas.language.items import plural
@@ -18,10 +18,6 @@ from atlas.units import GIB
 
 _SHARED = frozenset({"image", "user.name", "ssh_keys", "dns", "search"})
 """What the guests of one request mostly have in common."""
-
-
-_MEANS = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d)[\w.-]+")
-"""Words that mean something about guests although it is not known what, such as `web9`; no ticket and no year."""
 
 
 _A_NODE = re.compile(r"pve|prox|hv\d|node\d", re.IGNORECASE)
@@ -39,9 +35,7 @@ def run(r: Reading) -> None:
             if item.tag == "NUM" and not (_likewise(r, i) or parts.some(r, i)):
                 r.uncounted()
                 r.count, r.number = item.value, item.text
-            if item.tag in {"WORD", "QUOTED"}:
-                r.unknown.append(item.text)
-                r.unread += [item.text] if _MEANS.fullmatch(item.text) else []
+            unread.passed(r, i)
             used = 1
         i += used
     _finish(r)

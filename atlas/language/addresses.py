@@ -26,7 +26,9 @@ def apply_each(a: Applier, fact: Fact, scope: Sequence[int]) -> None:
     """Give each guest its own of some addresses or VMIDs."""
     listed = list(fact.value) if isinstance(fact.value, list) else [fact.value]
     if fact.field == "addresses.from" and fact.value:
-        listed = counted(str(fact.value), len(scope))
+        first = str(fact.value)
+        subnet = str(a.draft.guests[scope[0]].fields.get("subnet", "")) if first.startswith(".") and scope else ""
+        listed = counted(f"{subnet.partition('/')[0].rpartition('.')[0]}{first}", len(scope))
     if fact.field == "vmid" and len(listed) == 1 and len(scope) > 1:
         listed = [listed[0] + k for k in range(len(scope))]
     if len(listed) != len(scope) and fact.field != "vmid":

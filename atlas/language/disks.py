@@ -53,7 +53,7 @@ def apply_disk(a: Applier, g: int, name: str, value: Any) -> None:  # noqa: PLR0
         a.disks = [len(disks) - 1]
     elif name in {"disk.any", "disk.root"}:
         a.disks = [0]
-        if a.shrinking:
+        if a.shrinking or a.draft.guests[g].live:
             resize(a, g, 0, value)
         else:
             disks[0]["size"] = value
@@ -82,7 +82,7 @@ def _further(a: Applier, g: int, value: tuple[float | None, int | None, int], ha
     if a.changing and (had > 1 or (place and place < len(disks))):
         at = place or len(disks) - 1
         a.disks = [at]
-        if a.shrinking and size is not None:
+        if (a.shrinking or a.draft.guests[g].live) and size is not None:
             resize(a, g, at, size)
         else:
             disks[at]["size"] = size

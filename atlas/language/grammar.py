@@ -21,7 +21,7 @@ _PORTS = (
 )
 _SERVICE = "(HTTP|HTTPS|LISTENER) (?! (OPENP)? NUM)"
 _SOURCE = "((ONLY|COMMA)* (STARTING|FOR|OF|TO) (ONLY|A|NETWORK)* ADDR|ONLY (A|NETWORK)+ ADDR)?"
-_GW_IS = "(COLON|ON|A|FILL|IP|TO)"
+_GW_IS = "(COLON|ON|A|FILL|IP|TO|FOR ALL|FOR EACH|ALL)"
 
 _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! MEMORY))+"
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
@@ -177,6 +177,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
         n.address_range,
     ),
     ("(STATIC)? (IP)? (RANGE)? STARTING (A|IP|COLON)* ADDR (PREFIXLEN)?", n.addresses),
+    ("(STATIC|IP|COLON|A)* STARTING (A|IP|COLON|ON)* LASTPART", n.ends_from),
     ("FIRST (STATIC)? IP (A|ON|COLON|FILL)* ADDR (PREFIXLEN)?", n.addresses),
     ("(STATIC|IP|COLON|A)* ADDR (PREFIXLEN)? (COMMA|AND|FILL)* ONWARDS", n.addresses),
     ("ONLY ADDR ON (PORT)? NUM", n.ports),
@@ -218,7 +219,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"USER (USER|COLON|NAMED|A)* {ANYWORD}", f.name("user.name")),
     ("(WITH|A|FILL|KEYWORD|COLON)* KEY", lambda i: [Fact("ssh_keys", " ".join(i[-1].text.split()), "add")]),
     # features
-    ("NO (FILL|IT|ALL|A|STARTING|CHANGE|TO)* ONBOOT", f.fixed("start.on_boot", False)),
+    ("(NO|OFF) (FILL|IT|ALL|A|STARTING|CHANGE|TO)* ONBOOT", f.fixed("start.on_boot", False)),
     (f"ONBOOT {_OFF}", f.feature("start.on_boot")),
     ("ORDER (COLON|FILL)? NUM", f.said("start.order", "NUM")),
     (f"UNPRIVILEGED {_OFF}", f.feature("unprivileged")),

@@ -182,7 +182,10 @@ def _becomes(r: Reading, subject: Subject) -> bool:
 
 def _once_more(r: Reading, found: list[int], subject: Subject) -> bool:
     """Tell whether a new guest gets a name that was just given: a kind and a name, one beside the other."""
-    return bool(subject.kind and subject.names) and r.joinable and set(found) == set(r.latest) and found[0] >= r.old
+    if not (subject.kind and subject.names) or found[0] < r.old:
+        return False
+    other = subject.image and r.draft.guests[found[0]].fields.get("image") not in {None, subject.image}
+    return bool(other and not r.apply.correcting) or (r.joinable and set(found) == set(r.latest))
 
 
 def _meet_all(r: Reading, subject: Subject, i: int) -> bool:

@@ -75,6 +75,12 @@ def named(r: Reading, i: int) -> int:
     return end - i
 
 
+def no_longer(r: Reading, i: int) -> int:
+    """Skip the name that a guest does not have any more: `call it shop rather than kiosk`."""
+    ends = r.tag(i + 2) in {"", "COMMA", "STOP", "AND"}
+    return 2 if r.apply.notes[-1:] == ["name"] and r.tag(i + 1) in {"WORD", "NAME", "ROLE"} and ends else 0
+
+
 def _many(r: Reading) -> bool:
     """Tell whether several guests are spoken of, whose names may stand one beside the other."""
     return len(r.subjects[-1] if r.subjects else r.scope) > 1 or (r.count or 1) > 1

@@ -74,6 +74,11 @@ def ends_only(items: Sequence[Item]) -> list[Fact]:
     return [Fact("addresses", [str(v) for v in values(items, "LASTPART")])]
 
 
+def ends_from(items: Sequence[Item]) -> list[Fact]:
+    """Read the end of the first of consecutive addresses, the network being known: `starting from .21`."""
+    return [Fact("addresses.from", str(items[-1].value))]
+
+
 def gateway(items: Sequence[Item]) -> list[Fact]:
     """Read a gateway, of which only the end may be said."""
     return [Fact("gateway", str(items[-1].value).partition("/")[0])]

@@ -48,6 +48,9 @@ def everyone(r: Reading, i: int) -> int:
     if (r.items[i].low == "them" and len(r.scope) > 1) or r.tag(i + 1) in {"NODEWORD", "PORT"}:
         return 1
     r.joinable = False
+    if r.tag(i + 1) == "EXCEPT" and (but := r.all_but(i))[1] > 1:
+        r.scope, r.weak, r.placed = but[0], True, True
+        return but[1]
     follows = subject_at(r.items, i + 1, bare=True)
     if follows and (found := r.find(follows) or _of_kind(r, follows)):
         r.scope, r.weak = found, True
@@ -76,6 +79,23 @@ def each(r: Reading, i: int) -> int:
     return 1
 
 
+def excepted(r: Reading, i: int) -> int:
+    """Go on with the one that differs: `4 GB each, except n4 which gets 16 GB`."""
+    subject = subject_at(r.items, i + 1, bare=True)
+    found = (
+        r.picked(r.find(subject) or (list(r.scope) if subject.ordinal is not None else []), subject) if subject else []
+    )
+    if subject is None or not found or len(found) >= len(r.draft.guests):
+        return 0
+    at = i + 1 + subject.length
+    while r.tag(at) in {"FILL", "CHANGE", "COLON", "WITH"}:
+        at += 1
+    if r.tag(at) not in {"NUM", "SIZE", "CORESHORT", "ON", "ADDR", "DHCP", "VLAN", "OSV"}:
+        return 0
+    groups.narrow(r, found)
+    return 1 + subject.length
+
+
 def compared(r: Reading, i: int) -> int:
     """Skip what something is compared with: `more than web`."""
     subject = subject_at(r.items, i + 1, bare=True)
@@ -101,7 +121,7 @@ def others(r: Reading, i: int) -> int:
 
 def same(r: Reading, i: int) -> int:
     """Take `same os` from the group before; `like the old one` is a question."""
-    before = r.subjects[-2] if len(r.subjects) > 1 else []
+    before = r.subjects[-2] if len(r.subjects) > 1 else list(range(r.old))[-1:] if r.subjects else []
     if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"OSWORD", "ROOT", "OSV"}:
         image = r.draft.guests[before[0]].fields.get("image")
         if image:

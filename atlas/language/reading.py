@@ -22,7 +22,7 @@ _STORAGE = re.compile(
 )
 _CORRECTS = re.compile(
     r"\b(?:no wait|sorry|oops|i mean|i meant|actually|rather|correction|scratch that|make that|anzi|nein|pardon|better|"
-    r"doch|lieber|mejor|plutôt|finalement|finally|instead|take|go with|going with)\b|(?<!\w)no,|"
+    r"doch|lieber|mejor|plutôt|finalement|finally|instead|take|go with|going with)\b|(?<!\w)no[,:]|"
     r"[,;\u2013-]\s*(?:no|non|nein)\s+(?:make (?:it|that) )?\d"
 )
 NAMES = frozenset(
@@ -161,7 +161,7 @@ class Reading:
             if self.tag(k) == "OPENP" and self.tag(k + 1) == "ALL":
                 return None  # `b1: 10.0.0.2 (all /24)`
             if self.tag(k) == "ALL" and self.items[k].low != "them" and self.tag(k + 1) not in {"NODEWORD", "PORT"}:
-                return self.everyone() or None
+                return self.all_but(k)[0] or None
             another = self.tag(k) == "AND" and self.tag(k + 1) in _VERBS  # `8 cores and halve the memory on web`
             if another or (self.tag(k) in {"AND", "OPEN", "CHECK"} and k > i):
                 return None
@@ -169,7 +169,7 @@ class Reading:
             if italian or self.tag(k) in {"ON", "TO", "FOR", "OF"}:
                 at = k + 1
                 if self.tag(at) == "ALL" and self.tag(at + 1) not in {"NODEWORD", "PORT"}:
-                    return self.everyone() or None
+                    return self.all_but(at)[0] or None
                 subject = subject_at(self.items, at, bare=True)
                 if subject and (found := self.find(subject)):
                     return self.picked(found, subject)
@@ -181,6 +181,8 @@ class Reading:
         """Return those of some guests that an ordinal picks."""
         if subject.ordinal is None or not found:
             return found
+        if isinstance(subject.count, int) and subject.count > 1 and subject.ordinal in {0, -1}:
+            return found[: subject.count] if subject.ordinal == 0 else found[-subject.count :]  # `the first three`
         at = subject.ordinal if subject.ordinal >= 0 else len(found) - 1
         return [found[at]] if at < len(found) else found
 
@@ -188,6 +190,15 @@ class Reading:
         """Return all guests that the message can mean."""
         new = list(range(self.old, len(self.draft.guests)))
         return new or list(range(len(self.draft.guests)))
+
+    def all_but(self, i: int) -> tuple[list[int], int]:
+        """Return whom `all` or `all except web2` at an item means, and how many items that takes."""
+        guests = self.everyone()
+        subject = subject_at(self.items, i + 2, bare=True) if self.tag(i + 1) == "EXCEPT" else None
+        left_out = self.picked(self.find(subject), subject) if subject else []
+        if subject is None or not left_out:
+            return guests, 1
+        return [g for g in guests if g not in left_out], 2 + subject.length
 
     def state(self, fact: Fact, scope: list[int] | None = None) -> None:
         """Apply a fact to a scope, by default the present one; without any, it waits for its subject."""

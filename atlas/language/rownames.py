@@ -68,15 +68,18 @@ def _plain(items: Sequence[Item], j: int) -> bool:
     return _tag(items, j) == "WORD" and not items[j].guessed and items[j].text.isalpha()
 
 
-def _told(items: Sequence[Item], begin: int, end: int) -> list[int]:
+def _told(items: Sequence[Item], begin: int, end: int, *, roles: bool = False) -> list[int]:
     """Return where plain words stand at the head of a clause, and something is said of them."""
-    heads = (j for j in range(begin, end) if _plain(items, j) and _tag(items, j + 1) in _TELLS)
+    said = (j for j in range(begin, end) if _tag(items, j + 1) in _TELLS)
+    heads = (j for j in said if _plain(items, j) or (roles and items[j].tag == "ROLE"))
     return [j for j in heads if j == 0 or _tag(items, j - 1) in _BEGINS]
 
 
 def _row(items: Sequence[Item], k: int, count: int | None) -> list[int]:
     """Return where the words stand behind a noun that are its guests' names; nothing if they are not as many."""
     told = _told(items, k + 1, len(items))
+    if count is not None and told and len(told) < count:
+        told = _told(items, k + 1, len(items), roles=True)  # `three vms: pub at …, app at … and adm at …`
     if count is not None:
         return told if len(told) == count else _listed(items, k, count)
     if not _plain(items, k + 1) or _tag(items, k + 2) not in _TELLS:

@@ -13,7 +13,7 @@ _MEANS = frozenset(
         *("PATH", "READONLY", "NAMES", "URL", "KEY", "MACADDR", "MTU", "VERSION", "PORTPROTO", "PREFIXLEN"),
         *("LASTPART", "ADDR", "SIZE", "GPUMODEL", "VMBR", "SHARE", "EXCEPT", "CLOSE", "GONE", "REPLACE", "FEWER"),
         *("NEVER", "POOL", "USER", "ORDER", "ONBOOT", "PROTECTION", "CPUTYPE", "UDP"),
-        *("BALLOON", "NESTING", "HOSTWORD", "VMID", "CORESHORT", "TIMES", "REACH", "MIN", "VLAN", "OR"),
+        *("BALLOON", "NESTING", "OFF", "VMID", "CORESHORT", "TIMES", "REACH", "MIN", "VLAN", "OR"),
     )
 )
 """Concepts that always say something of guests."""

@@ -77,6 +77,8 @@ _HANDLERS = {
     "OPEN": opening.opened,
     "KIND": vmids.numbered,
     "VMIDNUM": vmids.given,
+    "EXCEPT": pointing.excepted,
+    "NO": naming.no_longer,
     "LIVE": live.live,
     "CLONE": doubts.cloned,
     "RESIZE": changing.resize,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from atlas.language import grammar, groups, meeting, parts, unread
+from atlas.language import grammar, groups, meeting, owned, parts, unread
 from atlas.language.disks import sizeless
 from atlas.language.facts import Fact
 from atlas.language.items import plural
@@ -29,7 +29,7 @@ def run(r: Reading) -> None:
     while i < len(r.items):
         used = special(r, i)
         if not used:
-            used = each_its_own(r, i) or _subject(r, i) or _fact(r, i)
+            used = each_its_own(r, i) or owned.part_of(r, i) or _subject(r, i) or _fact(r, i)
         if not used:
             item = r.items[i]
             if item.tag == "NUM" and not (_likewise(r, i) or parts.some(r, i)):
@@ -186,6 +186,8 @@ def _fact(r: Reading, i: int) -> int:
     if r.old and any(item.tag == "CHANGE" for item in r.items[i : i + used]):
         r.apply.changing = True  # `the data disk should be 80G`
     scope = r.ahead(i + used)
+    if scope is None and found and found[0].field == "gateway" and any(x.tag == "ALL" for x in r.items[i : i + used]):
+        scope = r.everyone()  # `the gateway for all is 10.0.0.1`
     if scope is None and r.tag(i - 1) == "WITH" and r.own and r.joinable and not _each_ahead(r, i):
         r.scope = list(r.latest)  # `two web servers and a db with 8 GB`
     if scope is None and all(_shared(r, fact, i, used) for fact in found):
@@ -235,7 +237,10 @@ def _bare(r: Reading, size: float, i: int) -> Fact:
     scope = r.scope if r.subjects or r.old else []
     if r.apply.changing and r.apply.correcting and r.subjects:
         return Fact("memory", size)
-    has = any((g, "memory") in known for g in scope) or any(f.field == "memory" for f in r.pending)
+    apart = set(scope) if r.joinable else None  # `all with 4 GB, the last one 16 GB`
+    has = any((g, "memory") in known and not (apart and set(known[g, "memory"][1]) > apart) for g in scope) or any(
+        f.field == "memory" for f in r.pending
+    )
     waits = any(f.field == "disk.data" and f.value[0] is None for f in r.pending)
     if r.tag(i - 1) in {"CORESHORT", "CORES"} and not has:
         return Fact("memory", size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from atlas.diagnostics import Diagnostic, error
@@ -38,7 +38,9 @@ def place(
     """
     room = _Room({n.name: n.memory - n.memory_used for n in state.nodes.values() if n.online})
     nodes: dict[str, str] = {}
-    found: list[Diagnostic] = []
+    found = list({d.where.path: d for i in wanted for d in _unknown(i, state)}.values())
+    vain = {i.path for i in wanted if any(_unknown(i, state))}
+    full: dict[tuple[str, str], list[Instance]] = {}
     # Those that are settled come first, so that the others see the room that is really left.
     order = sorted(wanted, key=lambda i: (i.key not in placed and i.guest.node == "auto", i.key not in placed))
     for instance in order:
@@ -46,15 +48,23 @@ def place(
         node: str | None
         if said != "auto":
             node, fault = said, _named(instance, state)
+            if fault is not None and fault not in found and (said not in state.nodes or instance.path not in vain):
+                found.append(fault)
         elif instance.key in placed:
-            node, fault = placed[instance.key], None
+            node = placed[instance.key]
+        elif instance.path in vain:
+            node = None
         else:
-            node, fault = _best(instance, state, room, near.get(instance.key))
-        if fault is not None:
-            found.append(fault)
+            node, reasons = _best(instance, state, room, near.get(instance.key))
+            if node is None:
+                full.setdefault((instance.path, reasons), []).append(instance)
         if node is not None:
             nodes[instance.key] = node
             _occupy(room, instance, node, new=instance.key not in placed)
+    for (path, reasons), without in full.items():
+        more = f" and {len(without) - 1} more of {without[0].group}" if len(without) > 1 else ""
+        hint = "ask for less, name another storage or bridge, or free a node"
+        found.append(error(path, f"no node can hold {without[0].key}{more}", detail=reasons, hint=hint))
     found.extend(_groups(wanted, nodes))
     return nodes, found
 
@@ -64,7 +74,7 @@ def lacks(instance: Instance, node: Node, state: State) -> str | None:
     if not node.online:
         return "it is offline"
     content = "images" if instance.guest.kind == "vm" else "rootdir"
-    for name in sorted({s for s in _storages(instance) if s}):
+    for name in sorted({name for _, name in _storages(instance)}):
         storage = state.storage(name, node.name)
         if storage is None or not storage.active:
             return f"it has no storage {name}"
@@ -78,11 +88,34 @@ def lacks(instance: Instance, node: Node, state: State) -> str | None:
     return None
 
 
-def _storages(instance: Instance) -> Iterable[str | None]:
+def _storages(instance: Instance) -> Iterator[tuple[str, str]]:
+    """Yield each storage that a guest names, with where it does."""
     guest = instance.guest
-    yield from (d.storage for d in guest.disks)
-    yield from (m.storage for m in guest.mounts)
-    yield from (part.storage for part in (guest.efi, guest.tpm) if part is not None)
+    parts = [(f"disks[{i}]", d.storage) for i, d in enumerate(guest.disks)]
+    parts += [(f"mounts[{i}]", m.storage) for i, m in enumerate(guest.mounts)]
+    parts += [(name, part.storage) for name in ("efi", "tpm") if (part := getattr(guest, name)) is not None]
+    yield from ((f"{name}.storage", storage) for name, storage in parts if storage)
+
+
+def _unknown(instance: Instance, state: State) -> Iterator[Diagnostic]:
+    """Yield what no node has: whatever else is wrong, these are wrong as well."""
+    storages = {s.name for s in state.storages}
+    for where, name in _storages(instance):
+        if name not in storages:
+            yield _no("storage", f"{instance.path}.{where}", name, storages)
+    nodes = [n for n in state.nodes.values() if n.online]
+    bridges = {b for n in nodes for b in n.bridges or ()}
+    if any(n.bridges is None for n in nodes):
+        return
+    for i, network in enumerate(instance.guest.networks):
+        if network.bridge not in bridges:
+            yield _no("bridge", f"{instance.path}.networks[{i}].bridge", network.bridge, bridges)
+
+
+def _no(what: str, path: str, name: str, known: Iterable[str]) -> Diagnostic:
+    return error(
+        path, f"there is no {what} {name!r}", hint=f"{what}s that the token sees: {', '.join(sorted(known)) or 'none'}"
+    )
 
 
 def _named(instance: Instance, state: State) -> Diagnostic | None:
@@ -94,7 +127,8 @@ def _named(instance: Instance, state: State) -> Diagnostic | None:
     return error(path, f"{instance.key} cannot be on {name}: {reason}") if reason else None
 
 
-def _best(instance: Instance, state: State, room: _Room, near: str | None) -> tuple[str | None, Diagnostic | None]:
+def _best(instance: Instance, state: State, room: _Room, near: str | None) -> tuple[str | None, str]:
+    """Return the best node for a guest; where there is none, why each cannot hold it."""
     guest = instance.guest
     reasons: dict[str, str] = {}
     fits: list[str] = []
@@ -108,9 +142,7 @@ def _best(instance: Instance, state: State, room: _Room, near: str | None) -> tu
         else:
             reasons[node.name] = reason
     if not fits:
-        detail = "; ".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
-        hint = "ask for less, name another storage or bridge, or free a node"
-        return None, error(instance.path, f"no node can hold {instance.key}", detail=detail, hint=hint)
+        return None, "; ".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
     group = room.siblings
     # A node keeps its place in the order while another guest is placed, so that plans read evenly.
     return min(
@@ -121,7 +153,7 @@ def _best(instance: Instance, state: State, room: _Room, near: str | None) -> tu
             -room.memory[n],
             n,
         ),
-    ), None
+    ), ""
 
 
 def _forbidden(instance: Instance, node: str, room: _Room) -> str | None:

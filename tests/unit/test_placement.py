@@ -72,15 +72,34 @@ def test_groups_keep_together_and_apart() -> None:
     [
         ([{"name": "a", "node": "n9"}], "guests[0].node: there is no node 'n9'"),
         ([{"name": "a", "memory": "32GiB"}], "n1: it has 8GiB of memory left, 32GiB is needed"),
-        ([{"name": "a", "networks": [{"bridge": "vmbr7"}]}], "it has no bridge vmbr7"),
-        ([{"name": "a", "disks": [{"storage": "fast"}]}], "it has no storage fast"),
+        (
+            [{"name": "a", "networks": [{"bridge": "vmbr7"}]}],
+            "guests[0].networks[0].bridge: there is no bridge 'vmbr7'",
+        ),
+        ([{"name": "a", "disks": [{"storage": "fast"}]}], "guests[0].disks[0].storage: there is no storage 'fast'"),
         ([{"name": "a", "kind": "container", "disks": [{"storage": "data"}]}], "its storage data holds no rootdir"),
+        ([{"name": "a", "node": "n3", "disks": [{"storage": "data"}]}], "it has no storage data"),
         ([{"name": "a", "cpu": {"cores": 16}}], "it has only 8 processors"),
         ([{"name": x, "keep_apart": "g", "node": "n1"} for x in "ab"], "a and b are both on n1"),
     ],
 )
 def test_what_cannot_be_placed_is_said_with_the_reason(guests: list[dict[str, Any]], words: str) -> None:
-    assert words in fault(cluster(8, 8, storages={"data": "n1 n2"}), *guests)
+    assert words in fault(cluster(8, 8, 8, storages={"data": "n1 n2"}), *guests)
+
+
+def test_what_no_node_has_is_said_once_for_a_group_with_everything_else_that_is_wrong() -> None:
+    guest = {"name": "a", "count": 3, "node": "n9", "disks": [{"storage": "x"}], "networks": [{"bridge": "y"}]}
+    _, found = place(wanted(guest), cluster(8), placed={"a-1": "n1"}, near={})
+    assert [(d.where.path, d.summary) for d in found] == [
+        ("guests[0].disks[0].storage", "there is no storage 'x'"),
+        ("guests[0].networks[0].bridge", "there is no bridge 'y'"),
+        ("guests[0].node", "there is no node 'n9'"),
+    ]
+
+
+def test_siblings_that_find_no_room_are_told_as_one() -> None:
+    placed, found = place(wanted({"name": "a", "count": 300}), cluster(8, 4), placed={}, near={})
+    assert [d.summary for d in found] == [f"no node can hold a-{len(placed) + 1} and {299 - len(placed)} more of a"]
 
 
 @given(st.lists(st.integers(1, 16), min_size=1, max_size=12), st.lists(st.integers(2, 40), min_size=1, max_size=4))

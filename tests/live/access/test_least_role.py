@@ -26,8 +26,8 @@ EACH = [
 SHOWS = {
     # where no refusal names the privilege: what tells its lack, and why nothing else can
     ("/pool", "Pool.Audit"): r"is already a pool member",  # a guest's pool is not shown, so it is put there again
-    ("/sdn/zones/localnetwork", "SDN.Use"): r"has no bridge vmbr0",  # left out of the node's networks
-    ("/storage", "Datastore.Audit"): r"has no storage shared-nfs",  # left out of the node's storages
+    ("/sdn/zones/localnetwork", "SDN.Use"): r"there is no bridge 'vmbr0'",  # left out of the node's networks
+    ("/storage", "Datastore.Audit"): r"there is no storage 'shared-nfs'",  # left out of the node's storages
     ("/vms", "VM.Allocate"): r"clon(e|ing)\b.*Permission check failed(?! \()",  # on guest or pool: PVE names neither
     ("/vms", "VM.Audit"): r"no template for debian-12",  # left out of the cluster's resources
 }

@@ -55,7 +55,7 @@ def _findings(app: App) -> Iterator[Finding]:
     try:
         state = site.cluster.look()
     except AuthFailed as problem:
-        yield "token", False, problem.message, "; ".join(commands(engine.name))
+        yield "token", False, problem.message, problem.hint
         return
     except AtlasError as problem:
         yield "cluster", False, problem.message, problem.hint
@@ -127,7 +127,7 @@ def _sources(site: Site, state: State) -> Iterator[Finding]:
         if ours and not (proof and proof["agent"]):
             hint = f"`atlas images add {image.name}` proves it; a role of ATLAS installs the agent on each guest"
             lacks.append(proofs.words(proof))
-        well = [proofs.words(proof)] if proof and not lacks else []
+        well = [] if lacks else [proofs.words(proof) if proof else "the agent is enabled, with a cloud-init drive"]
         yield (
             f"image {image.name}",
             None if lacks else True,
@@ -144,9 +144,12 @@ def _network(site: Site) -> Iterator[Finding]:
     pools = ", ".join(p.name for p in profile.pools)
     hint = f"add `pools` to the profile {profile.name}"
     yield "addresses", True if pools else None, pools or "no pool, so `address: auto` cannot be used", hint
-    how = {"direct": "straight", "none": "not at all: guests stay unverified"}.get(profile.reach)
-    how = how or f"by {profile.ssh.proxy_command or profile.ssh.jump}"
-    yield "reach", None if profile.reach == "none" else True, f"guests are reached {how}", "`reach` in the profile"
+    if profile.reach == "none":
+        hint = "`reach: direct` or `reach: jump` in the profile changes that"
+        yield "reach", None, "guests are made, but neither configured nor checked (reach: none)", hint
+        return
+    how = "straight" if profile.reach == "direct" else f"by {profile.ssh.proxy_command or profile.ssh.jump}"
+    yield "reach", True, f"guests are reached {how}", ""
 
 
 def roles() -> Iterator[str]:

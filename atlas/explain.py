@@ -63,10 +63,29 @@ def _diagnose(path: str, fields: Sequence[str], fault: Mapping[str, Any]) -> Dia
         hint = f"begin each entry with a hyphen, or write `{name}: [{'{…}' if isinstance(given, dict) else given}]`"
         return error(path, f"`{name}` is a list", hint=hint)
     if kind in ("model_type", "dict_type"):
-        return error(
-            path, f"`{name}` has fields of its own, {_short(given)} is a single value", hint=_FORMS.get(name, "")
-        )
-    return error(path, f"`{name}` cannot be {_short(given)}", detail=message, hint=_FORMS.get(name, ""))
+        what = "nothing is given" if given is None else f"{_short(given)} is a single value"
+        return error(path, f"`{name}` has fields of its own, {what}", hint=_FORMS.get(name, ""))
+    if kind == "too_short" and not given:
+        return error(path, f"`{name}` is empty", hint="it has at least one entry")
+    rule = _RULES[kind].format(**fault.get("ctx", {})) if kind in _RULES else message
+    return error(path, f"`{name}` cannot be {_short(given)}", detail=rule, hint=_FORMS.get(name, ""))
+
+
+_RULES = {
+    "greater_than_equal": "it is at least {ge}",
+    "greater_than": "it is more than {gt}",
+    "less_than_equal": "it is at most {le}",
+    "less_than": "it is less than {lt}",
+    "int_parsing": "it is a whole number",
+    "int_type": "it is a whole number",
+    "int_from_float": "it is a whole number",
+    "bool_parsing": "it is true or false",
+    "bool_type": "it is true or false",
+    "string_type": "it is text; put it into quotes",
+    "string_too_long": "it has at most {max_length} characters",
+    "too_long": "it has at most {max_length} entries",
+}
+"""What a value has to be, by the kind of the fault."""
 
 
 _FORMS = {
@@ -96,7 +115,7 @@ def _literals(fault: Mapping[str, Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

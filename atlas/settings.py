@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from atlas import privatefile
 from atlas.errors import SettingsError
 from atlas.spec import GuestDefaults, Identifier, Ip
+
+TOKEN_SECONDS = 30.0
+"""How long a command may take to print the token."""
 
 EngineChoice = Literal["auto", "terraform", "api"]
 
@@ -40,6 +44,15 @@ class TokenSource(_Part):
 
 def _network(value: str) -> str:
     return str(ip_network(value))
+
+
+def _like(pattern: str, example: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is none; write it like {example}")
+        return value
+
+    return check
 
 
 class AddressPool(_Part):
@@ -75,10 +88,12 @@ class Profile(_Part):
     """A cluster profile: how a cluster is spoken to, and what of it is ATLAS's to use."""
 
     name: str
-    endpoint: Annotated[str, Field(pattern=r"^https://[^\s/]+$")]
+    endpoint: Annotated[str, AfterValidator(_like(r"https://[^\s/]+", "https://pve1.example.com:8006"))]
     token: TokenSource
     ca_file: Path | None = None
-    fingerprint: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$")] | None = None
+    fingerprint: (
+        Annotated[str, AfterValidator(_like(r"([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}", "AB:CD:… with 32 pairs"))] | None
+    ) = None
     engine: EngineChoice = "auto"
     reach: Literal["direct", "jump", "none"] = "direct"
     ssh: Ssh = Ssh()
@@ -112,7 +127,15 @@ def _read_token(name: str, source: TokenSource) -> str:
         if mode & 0o077:
             raise SettingsError(f"others may read the token file {path}", f"chmod 600 {path}")
     else:
-        done = subprocess.run(source.command or (), capture_output=True, text=True, timeout=30, check=False)
+        command = source.command or ("",)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TOKEN_SECONDS, check=False)
+        except OSError as problem:
+            text = f"cannot run the token's command of cluster {name!r}, {command[0]}: {problem.strerror}"
+            raise SettingsError(text, hint) from problem
+        except subprocess.TimeoutExpired as problem:
+            text = f"the token's command of cluster {name!r} printed nothing within {TOKEN_SECONDS:.0f} seconds"
+            raise SettingsError(text, hint) from problem
         if done.returncode:
             raise SettingsError(f"the token's command of cluster {name!r} failed with {done.returncode}", hint)
         value = done.stdout
@@ -133,9 +156,13 @@ class ModelSettings(_Part):
 class Settings(BaseSettings):
     """What the environment (`ATLAS_…`) and the configuration file say."""
 
-    model_config = SettingsConfigDict(env_prefix="ATLAS_", env_nested_delimiter="__", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ATLAS_", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    home: Path = Field(default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "atlas")
+    home: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "atlas"
+    )
     cluster: str | None = None
     engine: EngineChoice = "auto"
     model: ModelSettings = ModelSettings()
@@ -163,7 +190,9 @@ class Settings(BaseSettings):
         try:
             return Profile.model_validate({"name": name, **values})
         except ValidationError as problem:
-            raise SettingsError(_explain(f"clusters.{name}", problem), f"see {config_dir()}") from problem
+            raise SettingsError(
+                _explain(f"the profile {name!r} is faulty", problem), f"see {config_dir()}"
+            ) from problem
 
     def written(self, name: str | None = None) -> tuple[str, Mapping[str, Any]]:
         """Return a cluster profile's name and what is written in it; without a name the default one's.
@@ -177,7 +206,9 @@ class Settings(BaseSettings):
         if name is None:
             raise SettingsError(
                 "no cluster was named and there is no default one" if known else "there is no cluster profile yet",
-                f"name one with --cluster: {', '.join(known)}" if known else "try `atlas lab start`, or write one",
+                f"name one with --cluster: {', '.join(known)}"
+                if known
+                else "`atlas init` writes one; `atlas lab start` makes a lab with one",
             )
         if name not in known:
             raise SettingsError(
@@ -197,8 +228,12 @@ def config_dir() -> Path:
 
 
 def _explain(where: str, problem: ValidationError) -> str:
-    faults = (f"{'.'.join(str(p) for p in e['loc']) or 'it'}: {e['msg']}" for e in problem.errors(include_url=False))
-    return f"{where} is faulty: {'; '.join(faults)}"
+    faults = (
+        f"{'.'.join(str(p) for p in e['loc']) or 'it'}: "
+        + re.sub("^Value error, |^Input (?=should)", lambda m: "it " if m[0].startswith("I") else "", e["msg"])
+        for e in problem.errors(include_url=False)
+    )
+    return f"{where}: {'; '.join(faults)}"
 
 
 def load() -> Settings:
@@ -212,7 +247,7 @@ def load() -> Settings:
     try:
         return Settings(**{**data, "clusters": data.get("clusters") or {}})
     except ValidationError as problem:
-        raise SettingsError(_explain("the settings", problem), f"see {folder} and ATLAS_… variables") from problem
+        raise SettingsError(_explain("faulty settings", problem), f"see {folder} and ATLAS_… variables") from problem
 
 
 def save_profile(name: str, values: Mapping[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -59,8 +60,8 @@ class Client:
         self._token_name, equals, self._secret = rest.partition("=")
         if not (mark and equals and self._token_name and self._secret):
             raise SettingsError("the API token is not of the form user@realm!name=secret")
-        if ca_file is not None and not ca_file.is_file():
-            raise SettingsError(f"there is no CA file {ca_file}", "see `ca_file` in the cluster's profile")
+        if ca_file is not None:
+            _check_authority(ca_file)
         self._ca_file, self._fingerprint = ca_file, fingerprint
         self._idle: deque[_Line] = deque()
 
@@ -136,10 +137,13 @@ class Client:
                 words, refused.status_code, str(refused.content), refused.errors, self.endpoint
             ) from refused
         except requests.exceptions.SSLError as problem:
-            raise _Untrusted(
-                f"the certificate of {self.endpoint} is not the one to trust: {_innermost(problem)}",
-                _TRUST,
-            ) from problem
+            text = _innermost(problem)
+            if "certificate" not in text and "ingerprint" not in text:
+                raise _Untrusted(
+                    f"{self.endpoint} does not speak https as Proxmox VE does: {text}",
+                    "see `endpoint` in the cluster's profile: is that the port of Proxmox VE's API, usually 8006?",
+                ) from problem
+            raise _Untrusted(f"the certificate of {self.endpoint} is not the one to trust: {text}", _TRUST) from problem
         except (requests.exceptions.RequestException, OSError) as problem:
             raise Unreachable(
                 f"{self.endpoint} did not answer {words}: {_innermost(problem)}",
@@ -258,5 +262,23 @@ def _innermost(problem: BaseException) -> str:
         following = reason if isinstance(reason, BaseException) else None
         following = following or next((a for a in inner.args if isinstance(a, BaseException)), None)
         if following is None:
-            return str(inner) or type(inner).__name__
+            return _NOISE.sub("", str(inner)).strip() or type(inner).__name__
         inner = following
+
+
+# What the layers put around a sentence: where they are, and numbers of their own.
+_NOISE = re.compile(
+    r"^HTTPSConnection(?:Pool)?\([^)]*\): |Failed to establish a new connection: |\[(?:Errno |SSL: |X509: )[^]]*\] "
+    r"| \(_ssl\.c:\d+\)"
+)
+
+
+def _check_authority(file: Path) -> None:
+    """Refuse a CA file that cannot be one, before a certificate is blamed for it."""
+    hint = "see `ca_file` in the cluster's profile"
+    try:
+        content = file.read_bytes()
+    except OSError as problem:
+        raise SettingsError(f"cannot read the CA file {file}: {problem.strerror}", hint) from problem
+    if b"-----BEGIN " not in content:
+        raise SettingsError(f"the CA file {file} holds no certificate (PEM)", hint)

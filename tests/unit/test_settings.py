@@ -52,3 +52,47 @@ def test_an_empty_list_of_clusters_is_none(clusters: Path) -> None:
     (clusters.parent / "config.yaml").write_text("clusters:\n")
     with pytest.raises(SettingsError, match="no cluster profile yet"):
         load().profile()
+
+
+def test_an_empty_variable_is_none_and_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, clusters: Path) -> None:
+    monkeypatch.setenv("HOME", str(clusters.parent))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("ATLAS_HOME", "")
+    assert load().home == clusters.parent / ".local/share/atlas"
+    monkeypatch.setenv("ATLAS_HOME", "~/kept")
+    assert load().home == clusters.parent / "kept"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("/no/such/program", "cannot run the token's command of cluster 'home', /no/such/program: No such file"),
+        ("sleep, '60'", "printed nothing within"),
+        ("'false'", "failed with 1"),
+        ("'true'", "there is no token of the form"),
+    ],
+)
+def test_a_token_s_command_that_gives_none_is_told(
+    clusters: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: str
+) -> None:
+    monkeypatch.setattr("atlas.settings.TOKEN_SECONDS", 0.2)
+    (clusters / "home.yaml").write_text(f"endpoint: https://127.0.0.1:8006\ntoken: {{command: [{command}]}}\n")
+    with pytest.raises(SettingsError, match=words) as caught:
+        load().profile().read_token()
+    assert "`token`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("endpoint: http://pve", "endpoint: 'http://pve' is none; write it like https://pve1.example.com:8006"),
+        ("fingerprint: AB", "fingerprint: 'AB' is none; write it like AB:CD"),
+        ("engine: rocket", "engine: it should be 'auto', 'terraform' or 'api'"),
+    ],
+)
+def test_a_faulty_value_of_a_profile_is_told_with_what_it_should_be(clusters: Path, line: str, words: str) -> None:
+    (clusters / "home.yaml").write_text(
+        f"{PROFILE}{line}\n" if "endpoint" not in line else f"{line}\ntoken: {{env: T}}\n"
+    )
+    with pytest.raises(SettingsError, match=words):
+        load().profile()

@@ -24,7 +24,7 @@ FAULTS = [
     ("guests: [{name: a, software: nginx}]", "guests[0].software", 4, "`software: [nginx]`"),
     ("guests: [{name: a, cpu: 4}]", "guests[0].cpu", 4, "cpu: {cores: 4}"),
     ("guests: [{count: 2}]", "guests[0].name", 4, "add `name:`"),
-    ("guests: []", "guests", 4, ""),
+    ("guests: []", "guests", 4, "at least one entry"),
     ("guests: [{name: a}]\nzzz: red", "zzz", 5, "known here"),
     ("guests: [{name: a, name: b}]", "guests[0].name", 4, "keep one"),
 ]
@@ -35,6 +35,23 @@ def test_a_fault_has_its_place_and_a_suggestion(text: str, path: str, line: int,
     found = read_text(HEAD + text, "f.yaml").diagnostics
     assert [(d.where.path, d.where.line, d.where.file) for d in found] == [(path, line, "f.yaml")]
     assert hint in found[0].hint
+
+
+@pytest.mark.parametrize(
+    ("guest", "says"),
+    [
+        ("cpu: {cores: 0}", "`cores` cannot be 0: it is at least 1"),
+        ("cpu: {cores: 9999}", "`cores` cannot be 9999: it is at most 128"),
+        ("count: two", "`count` cannot be 'two': it is a whole number"),
+        ("count: 1.5", "`count` cannot be 1.5: it is a whole number"),
+        ("spread: maybe", "`spread` cannot be 'maybe': it is true or false"),
+        ("node: 3", "`node` cannot be 3: it is text; put it into quotes"),
+        ("node: null", "`node` cannot be nothing: it is text; put it into quotes"),
+    ],
+)
+def test_a_fault_says_what_the_value_has_to_be(guest: str, says: str) -> None:
+    (found,) = read_text(f"{HEAD}guests: [{{name: a, {guest}}}]", "f").diagnostics
+    assert f"{found.summary}: {found.detail}" == says
 
 
 def test_all_faults_come_at_once_and_the_rest_can_still_be_checked() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +61,34 @@ def test_a_token_has_its_form(token: str) -> None:
 
 
 def test_a_ca_file_has_to_be_there(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no CA file"):
+    with pytest.raises(SettingsError, match=r"cannot read the CA file .*: No such file"):
         Client("https://x", "a@b!c=d", ca_file=tmp_path / "none.pem")
 
 
 def test_nobody_there_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    with pytest.raises(Unreachable, match="did not answer GET /version") as caught:
+    with pytest.raises(Unreachable, match=r"did not answer GET /version: Connection refused$") as caught:
         Client("https://127.0.0.1:1", "a@b!c=secret").get("version")
     assert "secret" not in str(caught.value)
+
+
+def test_a_port_that_does_not_speak_https_is_not_blamed_on_its_certificate() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as line:
+                line.recv(1000)
+                line.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        endpoint = f"https://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=f"{endpoint} does not speak https as Proxmox VE does: wrong version"):
+            Client(endpoint, "a@b!c=d").get("version")
+        thread.join()
+
+
+def test_a_ca_file_has_to_hold_a_certificate(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(SettingsError, match="holds no certificate"):
+        Client("https://127.0.0.1:1", "a@b!c=d", ca_file=tmp_path / "ca.pem")

@@ -219,11 +219,20 @@ class App:
         Raises:
             NotFound: There is none.
         """
-        over = (Phase.DONE, Phase.CANCELLED)
-        found = next((s for s in self.store.sessions() if s.phase not in over), None)
+        found = next((s for s in self.store.sessions() if self._goes_on(s)), None)
         if found is None:
             raise NotFound("there is no unfinished session", "`atlas sessions list` shows all of them")
         return found
+
+    def _goes_on(self, session: Session) -> bool:
+        """Tell whether there is something to go on with that nobody would be surprised at."""
+        if session.phase in (Phase.DONE, Phase.CANCELLED):
+            return False
+        if session.origin == "chat":  # one in which nothing was said has no more than a new one
+            return bool(self.store.messages(session.id, 1))
+        if "destroy" in session.draft:  # one that came to no plan is forgotten: whoever still wants it says so again
+            return session.plan is not None
+        return session.phase is not Phase.COLLECTING  # then the file has to change
 
     def cluster_of(self, stack: str) -> str:
         """Return the cluster that has a stack: the command's, else the only one that does.

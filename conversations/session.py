@@ -56,6 +56,11 @@ class Conversation:
         """What was said last, such as the plan with the question about it."""
         return "".join(message.text for message in self._store.messages(self.id, 1))
 
+    @property
+    def speaker(self) -> str | None:
+        """Who spoke last; None where nothing was said yet."""
+        return next((message.source for message in self._store.messages(self.id, 1)), None)
+
     def say(self, text: str) -> Session:
         """Store what the person says, and run the team until it waits or is done.
 
@@ -142,7 +147,8 @@ class Conversation:
         self._report(self._store.say(self.id, source, text, data))
 
     def _report(self, message: Message) -> None:
-        self._emit(EventType.MESSAGE, source=message.source, text=message.text)
+        failure = {"error": message.data["error"]} if "error" in message.data else {}
+        self._emit(EventType.MESSAGE, source=message.source, text=message.text, **failure)
 
     def _catch_up(self) -> Session:
         """Fold into the session what is in the log and not yet in it."""

@@ -13,11 +13,13 @@ from atlas.cli.common import Cluster, EngineName, Output, Yes, application, repo
 if TYPE_CHECKING:
     from atlas.conversations.session import Conversation
     from atlas.errors import AtlasError
-    from atlas.ports.store import Message, Session
+    from atlas.ports.store import Message
 
 sessions = typer.Typer(help="Saved sessions: what was said, planned and done.", no_args_is_help=True)
 
-SessionId = Annotated[str | None, typer.Argument(help="The session; a prefix will do.", show_default=False)]
+SessionId = Annotated[
+    str | None, typer.Argument(metavar="SESSION", help="The session; a prefix will do.", show_default=False)
+]
 
 _WORDS = {"quit", "exit", "bye", ":q"}
 
@@ -25,7 +27,9 @@ _WORDS = {"quit", "exit", "bye", ":q"}
 @with_output
 def chat(
     out: Output,
-    words: Annotated[list[str] | None, typer.Argument(help="What you want, in words.", show_default=False)] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORDS", help="What you want, in words.", show_default=False)
+    ] = None,
     cluster: Cluster = None,
     engine: EngineName = "auto",
 ) -> None:
@@ -45,7 +49,9 @@ def resume(
 ) -> None:
     """Go on with a session where it stopped, after a crash too; without a name, the latest unfinished one."""
     from atlas.cli.run import finish
+    from atlas.errors import UsageError
     from atlas.events import EventType
+    from atlas.phases import Phase
 
     app = application(out, None, engine)
     found = app.store.session(session) if session else app.unfinished()
@@ -53,6 +59,9 @@ def resume(
     conversation = app.conversation(found)
     out.print(f"[dim]session {found.id}, {found.phase.value}[/]")
     if found.origin != "chat":
+        if found.phase is Phase.COLLECTING:
+            text = f"session {found.id} waits for a change of its spec, and only the file can be changed"
+            raise UsageError(text, f"change it, then: atlas apply {found.origin}")
         finish(app, conversation, out, yes=yes)
         return
     _retell(app.store.messages(found.id, 4), out)
@@ -64,6 +73,8 @@ def resume(
 
 def _talk(conversation: Conversation, out: Output, first: str | None) -> None:
     """Take lines until the person leaves or the input ends; then the session's phase decides the exit code."""
+    from rich.markup import escape
+
     from atlas.errors import AtlasError
     from atlas.events import EventType
 
@@ -79,7 +90,10 @@ def _talk(conversation: Conversation, out: Output, first: str | None) -> None:
         except AtlasError as problem:
             failure = problem
             report(out.emit, problem)
-    _farewell(conversation.session, out, failure)
+        else:
+            if out.quiet:  # what is asked is no chatter
+                out.print(escape(conversation.last))
+    _farewell(conversation, out, failure)
 
 
 def _lines(out: Output, first: str | None) -> Iterator[str]:
@@ -100,10 +114,13 @@ def _lines(out: Output, first: str | None) -> Iterator[str]:
             yield line
 
 
-def _farewell(session: Session, out: Output, failure: AtlasError | None) -> None:
+def _farewell(conversation: Conversation, out: Output, failure: AtlasError | None) -> None:
     from atlas.errors import ExitCode
-    from atlas.phases import Phase
+    from atlas.phases import TABLE, Phase
 
+    session, last = conversation.session, conversation.speaker
+    if last is None:
+        return  # nothing was said, so there is nothing to go on with
     if session.phase not in (Phase.DONE, Phase.CANCELLED):
         out.print(f"[dim]saved as {session.id} ({session.phase.value}); `atlas resume {session.id}` goes on[/]")
     else:
@@ -112,8 +129,12 @@ def _farewell(session: Session, out: Output, failure: AtlasError | None) -> None
         raise typer.Exit(int(failure.exit_code))
     if session.phase is Phase.FAILED:
         raise typer.Exit(int(ExitCode.FAILED))
-    if not out.interactive and session.phase is Phase.AWAITING_APPROVAL:  # a script has to know; a person does
+    if out.interactive:
+        return
+    if session.phase is Phase.AWAITING_APPROVAL:  # a script has to know; a person does
         raise typer.Exit(int(ExitCode.NOT_APPROVED))
+    if session.phase is Phase.COLLECTING and last == TABLE[session.phase].agent:  # it has asked, and got no answer
+        raise typer.Exit(int(ExitCode.WRONG_USE))
 
 
 def _retell(messages: Sequence[Message], out: Output) -> None:
@@ -138,7 +159,9 @@ def list_(out: Output) -> None:
 
 @sessions.command()
 @with_output
-def show(out: Output, session: Annotated[str, typer.Argument(help="The session; a prefix will do.")]) -> None:
+def show(
+    out: Output, session: Annotated[str, typer.Argument(metavar="SESSION", help="The session; a prefix will do.")]
+) -> None:
     """Show a session: every message, its plan and its run."""
     from dataclasses import asdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from textwrap import indent
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -55,12 +55,13 @@ class HumanView:
 
     def _message(self, event: Event) -> None:
         source, text = str(event.data["source"]), str(event.data["text"])
-        if source == "user":
-            return  # the person has just typed it
+        if source == "user" or "error" in event.data:
+            return  # the person has just typed it; a failure follows as a fault, with its place
         style = "dim" if source == "orchestrator" else "bold cyan"
         self._print(f"[{style}]{source}[/]")
+        width = None if self.console.soft_wrap else self.console.width
         self.console.print(
-            indent(text, "  "), style=style if source == "orchestrator" else "", markup=False, highlight=False
+            indented(text, width), style=style if source == "orchestrator" else "", markup=False, highlight=False
         )
 
     def _diagnostic(self, event: Event) -> None:
@@ -128,6 +129,28 @@ class HumanView:
         self._print(f"{mark} {escape(data['subject'])}: {escape(data['detail'])}")
         if data.get("hint"):
             self._print(f"    {escape(data['hint'])}")
+
+
+def indented(text: str, width: int | None) -> str:
+    """Return a text with its lines indented, and wrapped below their own beginnings where there is a width."""
+    lines = []
+    for line in text.splitlines():
+        lead = "  " + line[: len(line) - len(line.lstrip())]
+        hang = f"{lead}  " if line.startswith((" ", "- ")) else lead
+        wrapped = (
+            wrap(
+                line.strip(),
+                width - 1,
+                initial_indent=lead,
+                subsequent_indent=hang,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            if width
+            else []
+        )
+        lines += wrapped or [f"  {line}".rstrip()]
+    return "\n".join(lines)
 
 
 def _value(path: str, value: Any) -> str:

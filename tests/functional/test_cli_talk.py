@@ -70,3 +70,19 @@ def test_a_killed_chat_is_resumed_and_asks_again(atlas: Program, lab_api: Api) -
     stack = atlas("stacks", "list", "--json").ended(0).one("result")["stacks"][0]["stack"]
     atlas("destroy", stack, "--yes").ended(0)
     assert lab_api.world() == before
+
+
+def test_a_question_that_a_pipe_does_not_answer_is_no_success(atlas: Program) -> None:
+    assert "Such as" in atlas("chat", *WORDS, "--quiet", stdin=said("good morning")).ended(2).out
+    atlas("chat", *WORDS, stdin=said("good morning", "cancel")).ended(0)
+
+
+def test_quiet_talk_still_shows_what_has_to_be_decided(atlas: Program) -> None:
+    done = atlas("chat", *WORDS, "--quiet", stdin=said("a debian server called depot")).ended(3)
+    assert "+ create depot" in done.out
+    assert "Next is" not in done.out
+
+
+def test_a_fault_is_told_once(atlas: Program) -> None:
+    done = atlas("chat", *WORDS, stdin=said("a debian server with 31 MB")).ended(2)
+    assert done.out.count("is too little memory") == 1

@@ -45,7 +45,9 @@ def list_images(out: Output, cluster: Cluster = None) -> None:
 @with_output
 def add(
     out: Output,
-    name: Annotated[str, typer.Argument(help="The image's name, such as debian-12; `images list` shows them.")],
+    name: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="The image's name, such as debian-12; `images list` shows them.")
+    ],
     url: Annotated[str | None, typer.Option("--url", help="Where the node fetches the cloud image from.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A cloud image on this machine, to upload.")] = None,
     sha256: Sha256 = None,

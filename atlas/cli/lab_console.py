@@ -13,7 +13,7 @@ from atlas.cli.common import Folder, Output, with_output
 @with_output
 def console(
     out: Output,
-    vmid: Annotated[int, typer.Argument(help="The guest's number.")],
+    vmid: Annotated[int, typer.Argument(metavar="VMID", help="The guest's number.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C or the lab's end.")] = False,
     folder: Folder = None,
 ) -> None:

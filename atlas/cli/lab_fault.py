@@ -21,7 +21,9 @@ T = TypeVar("T")
 @with_output
 def add(
     out: Output,
-    effect: Annotated[str | None, typer.Argument(help="What happens; `lab fault effects` lists them.")] = None,
+    effect: Annotated[
+        str | None, typer.Argument(metavar="EFFECT", help="What happens; `lab fault effects` lists them.")
+    ] = None,
     options: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of it.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Only calls of this method.")] = None,
     path: Annotated[str | None, typer.Option("--path", help="Only these paths: * is one part, ** any.")] = None,
@@ -97,7 +99,7 @@ def _words(values: dict[str, Any]) -> str:
 @with_output
 def clear(
     out: Output,
-    names: Annotated[list[str] | None, typer.Argument(help="Which; all where none is named.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAMES", help="Which; all where none is named.")] = None,
     folder: Folder = None,
 ) -> None:
     """End faults: what they hold is let go, what they took down comes back."""

@@ -12,7 +12,8 @@ from atlas.cli.common import Output, with_output
 
 @with_output
 def cloud_image(
-    out: Output, file: Annotated[Path, typer.Argument(help="The file to write, such as debian-12.qcow2.")]
+    out: Output,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as debian-12.qcow2.")],
 ) -> None:
     """Write the lab's own Debian 12 as a cloud image with cloud-init and the agent: a minute or two."""
     from atlas.errors import AtlasError, UsageError

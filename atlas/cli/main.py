@@ -17,15 +17,17 @@ _ORDER = _TALK, _SPECS, _RUNS, _LOOK, _AROUND = "Talk", "Specs", "Runs", "Look",
 
 
 class Sections(typer.core.TyperGroup):
-    """Plain help with the commands by section: typer's own help by rich takes longer than all the rest of it."""
+    """Plain help with whole sentences: typer's own help by rich takes longer than all the rest of it."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under the heading of their section."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command: Any = self.get_command(ctx, name)
-            sections.setdefault(command.rich_help_panel, []).append((name, command.get_short_help_str(120)))
-        for heading in sorted(sections, key=_ORDER.index):
+            sections.setdefault(command.rich_help_panel or "Commands", []).append(
+                (name, command.get_short_help_str(120))
+            )
+        for heading in sorted(sections, key=("Commands", *_ORDER).index):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])
 
@@ -47,7 +49,7 @@ WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 app.command(rich_help_panel=_TALK)(chat.chat)
 app.command(rich_help_panel=_TALK)(chat.resume)
-app.add_typer(chat.sessions, name="sessions", rich_help_panel=_TALK)
+app.add_typer(chat.sessions, name="sessions", rich_help_panel=_TALK, cls=Sections)
 app.command(rich_help_panel=_SPECS)(spec.validate)
 app.command(rich_help_panel=_SPECS)(spec.generate)
 app.command(rich_help_panel=_SPECS)(spec.schema)
@@ -55,16 +57,16 @@ app.command(rich_help_panel=_RUNS)(run.plan)
 app.command(rich_help_panel=_RUNS)(run.apply)
 app.command(rich_help_panel=_RUNS)(run.destroy)
 app.command(rich_help_panel=_RUNS)(run.verify)
-app.add_typer(show.stacks, name="stacks", rich_help_panel=_LOOK)
-app.add_typer(show.guests, name="guests", rich_help_panel=_LOOK)
-app.add_typer(images.images, name="images", rich_help_panel=_LOOK)
+app.add_typer(show.stacks, name="stacks", rich_help_panel=_LOOK, cls=Sections)
+app.add_typer(show.guests, name="guests", rich_help_panel=_LOOK, cls=Sections)
+app.add_typer(images.images, name="images", rich_help_panel=_LOOK, cls=Sections)
 lab.lab.command()(twin.seed)
 lab.lab.command()(twin.export)
 lab.lab.command()(lab_console.console)
 lab.lab.command("cloud-image")(lab_image.cloud_image)
-lab.lab.add_typer(lab_fault.fault, name="fault")
-lab.lab.add_typer(lab_fault.history, name="history")
-app.add_typer(lab.lab, name="lab", rich_help_panel=_AROUND)
+lab.lab.add_typer(lab_fault.fault, name="fault", cls=Sections)
+lab.lab.add_typer(lab_fault.history, name="history", cls=Sections)
+app.add_typer(lab.lab, name="lab", rich_help_panel=_AROUND, cls=Sections)
 app.command(rich_help_panel=_AROUND)(init.init)
 app.command(rich_help_panel=_AROUND)(doctor.doctor)
 

@@ -113,7 +113,8 @@ def _leave(app: App, session: Session, out: Output) -> None:
     run = app.store.run(session.run) if session.run else None
     if session.phase is Phase.DONE:
         if run is None:
-            out.emit(EventType.RUN_DONE, result="nothing", reason="everything is as the spec wants it")
+            well = "there is no guest to delete" if "destroy" in session.draft else "everything is as the spec wants it"
+            out.emit(EventType.RUN_DONE, result="nothing", reason=well)
         return
     broken = run is not None and run.result == "failed"
     if session.phase in (Phase.CANCELLED, Phase.COLLECTING, Phase.AWAITING_APPROVAL) and not broken:

@@ -27,7 +27,9 @@ def list_stacks(out: Output, cluster: Cluster = None) -> None:
 @stacks.command("show")
 @with_output
 def show_stack(
-    out: Output, stack: Annotated[str, typer.Argument(help="The stack's name.")], cluster: Cluster = None
+    out: Output,
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack's name.")],
+    cluster: Cluster = None,
 ) -> None:
     """Show a stack: its spec, its guests and its latest runs."""
     from dataclasses import asdict
@@ -66,7 +68,8 @@ def list_guests(out: Output, cluster: Cluster = None) -> None:
     rows: list[tuple[Any, ...]] = []
     for lease in leases:
         seen = state.guests.get(lease.vmid)
-        status = "not there" if seen is None else "running" if seen.running else "stopped"
+        absent = "not there" if lease.made else "planned"
+        status = absent if seen is None else "running" if seen.running else "stopped"
         rows.append((lease.stack, *_lease(lease), status))
     out.result({"guests": [{**asdict(x), "key": x.key, "status": r[-1]} for x, r in zip(leases, rows, strict=True)]})
     out.print(table(("stack", *_LEASE, "status"), rows) if rows else "no guests yet")
@@ -76,7 +79,7 @@ def list_guests(out: Output, cluster: Cluster = None) -> None:
 @with_output
 def show_guest(
     out: Output,
-    guest: Annotated[str, typer.Argument(help="The guest's name, STACK/NAME, or its VMID.")],
+    guest: Annotated[str, typer.Argument(metavar="GUEST", help="The guest's name, STACK/NAME, or its VMID.")],
     cluster: Cluster = None,
 ) -> None:
     """Show one guest: its lease, and its running and pending values."""

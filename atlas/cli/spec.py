@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from atlas.spec import Stack
     from atlas.specfile import Source
 
-File = Annotated[Path, typer.Argument(help="A spec, YAML or JSON.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A spec, YAML or JSON.", show_default=False)]
 
 
 def read(file: Path, profile: Callable[[str | None], Profile] | None = None) -> tuple[Stack, Source, list[Diagnostic]]:

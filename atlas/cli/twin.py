@@ -48,7 +48,9 @@ def seed(
 @with_output
 def export(
     out: Output,
-    file: Annotated[Path | None, typer.Argument(help="Where to; .json or .yaml.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Where to; .json or .yaml.", show_default=False)
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="CLUSTER", help="The cluster to read; else the lab that runs here.")
     ] = None,

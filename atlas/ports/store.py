@@ -147,6 +147,9 @@ class Store(Protocol):
         Returns the stack's leases. Leases of guests that were never made and are not in the answer are released.
         """
 
+    def release(self, cluster: str, stack: str) -> None:
+        """Release the leases of guests that were never made; a stack that is left without any is forgotten."""
+
     def applied(self, cluster: str, stack: str) -> Mapping[str, Attributes]:
         """Return what ATLAS last set, by guest."""
 

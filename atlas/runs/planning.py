@@ -37,7 +37,7 @@ def plan(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto")
         Held: Another process works on the stack.
         AtlasError: The cluster or the engine could not be asked.
     """
-    with _held(site, stack.metadata.name):
+    with held(site, stack.metadata.name):
         chosen = choose_engine(site, stack.metadata.name, engine, emit)
         work = prepare(site, stack, emit)
         return _plan(site, work, chosen, emit, stack.model_dump(mode="json", exclude_unset=True))
@@ -45,7 +45,7 @@ def plan(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto")
 
 def generate(site: Site, stack: Stack, emit: Emitter, engine: EngineChoice = "auto") -> tuple[Path, Mapping[str, str]]:
     """Write a spec's bundle and return its folder and files; nothing is planned."""
-    with _held(site, stack.metadata.name):
+    with held(site, stack.metadata.name):
         work = prepare(site, stack, emit)
         chosen = choose_engine(site, stack.metadata.name, engine, emit)
         return _bundle(site, work, chosen, emit)
@@ -63,14 +63,17 @@ def plan_destroy(site: Site, name: str, emit: Emitter, engine: EngineChoice = "a
         raise NotFound(
             f"there is no stack {name!r} on cluster {site.profile.name!r}", f"stacks: {', '.join(known) or 'none'}"
         )
-    with _held(site, name):
+    with held(site, name):
         chosen = choose_engine(site, name, engine, emit)
         stacks = site.store.stacks(site.profile.name)
         spec: Mapping[str, Any] = next((s["spec"] for s in stacks if s["stack"] == name), {})
-        return _plan(site, prepare_destroy(site, name), chosen, emit, spec)
+        made = _plan(site, prepare_destroy(site, name), chosen, emit, spec)
+        if not made.changes:  # it was only ever planned: nobody has to approve that its leases are let go
+            site.store.release(site.profile.name, name)
+        return made
 
 
-def _held(site: Site, stack: str) -> AbstractContextManager[None]:
+def held(site: Site, stack: str) -> AbstractContextManager[None]:
     """Hold the stack while its bundle is written: a run of it may be reading the one that was approved."""
     return site.store.hold("stack", f"{site.profile.name}-{stack}")
 

@@ -12,10 +12,11 @@ from atlas.configs.catalogue import find_software
 from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
+from atlas.plantext import show
 from atlas.ports.cluster import Work
 from atlas.ports.guests import CheckResult
 from atlas.ports.store import Run
-from atlas.runs.planning import CONFIGURED, report_drift
+from atlas.runs.planning import CONFIGURED, held, report_drift
 from atlas.runs.prepare import work_of
 from atlas.runs.site import Site
 from atlas.runs.targets import known_hosts, target
@@ -63,6 +64,7 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
 
     Raises:
         NotFound: It was never applied on this cluster.
+        Held: Another process works on the stack.
     """
     ran = (r for r in site.store.runs(stack) if r.cluster == site.profile.name and r.result != "failed")
     run = next(ran, None)
@@ -71,9 +73,11 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
             f"there is no stack {stack!r} on {site.profile.name!r}", "`atlas stacks list` shows what there is"
         )
     started = time.time()
-    work = work_of(site, site.store.plan(run.plan))
-    report_drift(work, emit)
-    wrong = verify(site, work, emit)
+    # What a run is just making is not wrong, but not finished.
+    with held(site, stack):
+        work = work_of(site, site.store.plan(run.plan))
+        report_drift(work, emit)
+        wrong = verify(site, work, emit)
     count = sum(len(found) for found in wrong.values())
     result, reason = ("failed", f"{count} checks failed") if wrong else _well(site)
     emit(EventType.RUN_DONE, result=result, reason=reason, seconds=round(time.time() - started, 1))
@@ -114,7 +118,11 @@ def _values(subject: Subject) -> Iterator[CheckResult]:
         return
     pending = {path for path in subject.observed.pending if path in subject.wanted}
     changes = differences(subject.wanted, subject.applied, subject.observed)
-    wrong = [f"{c.path} is {c.before}, wanted {c.after}" for c in changes if c.path not in pending]
+    wrong = [
+        f"{c.path} is {show(c.path, c.before)}, wanted {show(c.path, c.after)}"
+        for c in changes
+        if c.path not in pending
+    ]
     wrong += [f"{path} waits for a reboot" for path in sorted(pending)]
     seen = f"{len(subject.wanted)} values as wanted" if not wrong else "; ".join(wrong)
     yield CheckResult("values", ok=not wrong, evidence=seen)

@@ -31,7 +31,7 @@ def generate(site: Site, session: str, emit: Emitter, engine: EngineChoice = "au
         if repairing:
             text = "There is nothing that a new plan would change, so the failed checks need a person."
             return StepResult(text, Phase.FAILED, data)
-        now = "has no guest that is there" if made.destroy else "is as the spec wants it"
+        now = "has no guest; what was reserved for it is free again" if made.destroy else "is as the spec wants it"
         return StepResult(f"{made.stack} {now}: nothing to do.", Phase.DONE, data)
     text = f"{'To repair it, this is' if repairing else 'This is'} the plan:\n\n{describe(made)}\n\n{question(made)}"
     return StepResult(text, Phase.AWAITING_APPROVAL, data)

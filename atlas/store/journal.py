@@ -74,8 +74,7 @@ class RunJournal:
             if lease is not None:
                 leases.remove(tables, cluster, lease)
             leases.forget(tables, cluster, stack, guest)
-            if not leases.read(tables, cluster, stack) and not leases.applied(tables, cluster, stack):
-                tables.table("stacks").delete_where("cluster = ? AND stack = ?", [cluster, stack])
+            leases.forget_empty(tables, cluster, stack)
 
     def _row(self, guest: str, step: str, intent: Mapping[str, Any]) -> dict[str, Any]:
         return {"run": self._run.id, "guest": guest, "step": step, "intent": json.dumps(intent), "ts": time.time()}

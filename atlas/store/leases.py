@@ -128,6 +128,12 @@ def forget(tables: Tables, cluster: str, stack: str, guest: str) -> None:
     tables.table("applied").delete_where(f"{_MINE} AND guest = ?", [cluster, stack, guest])
 
 
+def forget_empty(tables: Tables, cluster: str, stack: str) -> None:
+    """Forget a stack of which nothing is leased or applied any more."""
+    if not read(tables, cluster, stack) and not applied(tables, cluster, stack):
+        tables.table("stacks").delete_where(_MINE, [cluster, stack])
+
+
 def _attributes(data: Mapping[str, Any]) -> Attributes:
     return {path: tuple(value) if isinstance(value, list) else value for path, value in data.items()}
 

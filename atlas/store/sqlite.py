@@ -222,6 +222,12 @@ class SqliteStore:
             leases.replace_all(tables, cluster, stack, choose(leases.read(tables, cluster)))
             return leases.read(tables, cluster, stack)
 
+    def release(self, cluster: str, stack: str) -> None:
+        """Release the leases of guests that were never made; a stack that is left without any is forgotten."""
+        with self._database.transaction() as tables:
+            leases.replace_all(tables, cluster, stack, ())
+            leases.forget_empty(tables, cluster, stack)
+
     def applied(self, cluster: str, stack: str) -> Mapping[str, Attributes]:
         """Return what ATLAS last set, by guest."""
         with self._database.reading() as tables:

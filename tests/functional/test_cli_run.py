@@ -119,3 +119,51 @@ def test_quiet_shows_the_plan_to_whoever_has_to_decide(atlas: Program, lab_api: 
     assert "create web" in seen.decode()
     assert "(yes/no)" in seen.decode()
     assert lab_api.world() == before
+
+
+def test_a_stack_that_was_only_planned_is_let_go_without_an_approval(atlas: Program) -> None:
+    atlas("plan", atlas.write(SPEC), *API).ended(0)
+    guest = atlas("guests", "list", "--cluster", "lab", "--json").ended(0).one("result")["guests"][0]
+    assert guest["status"] == "planned"
+    done = atlas("destroy", "farm", "--json").ended(0).one("run.done")
+    assert done == {"result": "nothing", "reason": "there is no guest to delete"}
+    assert atlas("stacks", "list", "--json").ended(0).one("result")["stacks"] == []
+    assert atlas("guests", "list", "--cluster", "lab", "--json").ended(0).one("result")["guests"] == []
+
+
+def test_a_stack_that_is_worked_on_is_not_verified(atlas: Program) -> None:
+    atlas("apply", atlas.write(SPEC), *API, "--yes").ended(0)
+    store = SqliteStore(atlas.home)
+    with store.hold("stack", "lab-farm"):
+        done = atlas("verify", "farm", "--json").ended(1)
+    store.close()
+    assert f"process {os.getpid()} works on stack lab-farm" in done.one("diagnostic")["summary"]
+    atlas("verify", "farm").ended(0)
+    atlas("destroy", "farm", "--yes").ended(0)
+
+
+def test_what_is_wrong_with_a_guest_is_told_in_the_words_of_the_spec(atlas: Program, lab_api: Api) -> None:
+    atlas("apply", atlas.write(SPEC), *API, "--yes").ended(0)
+    guest = lab_api.named("web")
+    lab_api.wait(lab_api.client.post("nodes", guest["node"], "qemu", guest["vmid"], "status", "stop"))
+    lab_api.client.put("nodes", guest["node"], "qemu", guest["vmid"], "config", memory="1024")
+    said = atlas("verify", "farm").ended(1).out
+    assert "web values: memory is 1GiB, wanted 2GiB; running is no, wanted yes" in said
+    atlas("destroy", "farm", "--yes").ended(0)
+
+
+def test_resuming_without_a_name_goes_on_with_nothing_that_surprises(atlas: Program) -> None:
+    """Neither a chat without words, nor a file that has to change first, nor a deletion that came to no plan."""
+    spec = atlas.write(SPEC)
+    atlas("plan", spec, *API).ended(0)
+    store = SqliteStore(atlas.home)
+    with store.hold("stack", "lab-farm"):
+        atlas("destroy", "farm", "--yes").ended(1)
+    store.close()
+    atlas("chat").ended(0)
+    atlas("apply", atlas.write({**SPEC, "guests": [{"name": "web", "node": "pve9"}]}, "no-node.yaml"), *API).ended(2)
+    assert "unfinished" in atlas("resume", "--yes").ended(2).text
+    named = atlas("resume", "no-node", "--json").ended(2).one("diagnostic")
+    assert named["hint"].endswith("no-node.yaml")
+    atlas("apply", spec, *API).ended(3)
+    assert "awaiting_approval" in atlas("resume").ended(3).out

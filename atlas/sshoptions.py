@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from atlas.settings import Ssh
 
+_UNSAFE = re.compile(r"[^\w@%+=:,./-]")
 
-def common(ssh: Ssh, known_hosts: Path) -> list[str]:
+
+def common(ssh: Ssh, identity: Path, known_hosts: Path) -> list[str]:
     """Return options as `-o` takes them; a new host key is learnt, a changed one refused.
 
     Args:
         ssh: The way to the guests: a jump, a proxy command, or neither.
+        identity: ATLAS's private key, the only one that is offered.
         known_hosts: The stack's file of host keys.
     """
     options = [
         "BatchMode=yes",
         "IdentitiesOnly=yes",
+        f"IdentityFile={_quoted(identity)}",
         f"UserKnownHostsFile={_quoted(known_hosts)}",
         "GlobalKnownHostsFile=/dev/null",
         "StrictHostKeyChecking=accept-new",
@@ -30,6 +35,6 @@ def common(ssh: Ssh, known_hosts: Path) -> list[str]:
 
 
 def _quoted(path: Path) -> str:
-    """Quote a path for ssh, which splits the value of this option at blanks and expands %."""
-    text = str(path).replace("%", "%%")
-    return f'"{text}"' if " " in text else text
+    """Quote a path for ssh, which splits the value of an option at blanks, knows quotes in it, and expands %."""
+    text = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"' if _UNSAFE.search(text) else text

@@ -102,11 +102,10 @@ def _roles(guests: Iterable[_Guest]) -> list[str]:
 
 def _common(ssh: Ssh, identity: Path, known_hosts: Path) -> dict[str, Any]:
     """Return what holds for every guest."""
-    options = sshoptions.common(ssh, known_hosts)
+    options = sshoptions.common(ssh, identity, known_hosts)
     return {
         "ansible_connection": "ssh",
         "ansible_port": ssh.port,
-        "ansible_ssh_private_key_file": str(identity),
         "ansible_ssh_common_args": shlex.join(word for option in options for word in ("-o", option)),
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_become": True,
@@ -169,7 +168,7 @@ def _facts(work: Work, guest: _Guest) -> dict[str, Any]:
 
 def _open_ports(guest: _Guest) -> list[int]:
     offered = {port.port for i in guest.installs for port in software()[i.software].ports if port.scope == "any"}
-    return sorted(offered | set(guest.instance.guest.open_ports))
+    return sorted(offered)
 
 
 def _order_group(order: int | None) -> str:
@@ -193,5 +192,4 @@ def _plays(guests: Sequence[_Guest]) -> list[dict[str, Any]]:
 
 
 def _play(name: str, hosts: str, role: str) -> dict[str, Any]:
-    # free: within a play no guest waits for another; the play's end is the barrier.
-    return {"name": name, "hosts": hosts, "strategy": "free", "gather_facts": False, "roles": [{"role": role}]}
+    return {"name": name, "hosts": hosts, "gather_facts": False, "roles": [{"role": role}]}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
+from atlas import privatefile
 from atlas.errors import StateError
 
 
@@ -18,6 +20,8 @@ def identity(home: Path) -> Path:
     try:
         if not path.exists():
             _make(path)
+        if not path.with_suffix(".pub").exists():  # whoever made the key may not have come to it
+            _publish(path)
         if path.stat().st_mode & 0o077:
             raise StateError(f"others may read ATLAS's private key {path}", f"chmod 600 {path}")
     except OSError as problem:
@@ -31,16 +35,22 @@ def _make(path: Path) -> None:
 
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
-    public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The public key first, and the private one by a link that fails if another process was quicker.
+    # By a link, which fails if another process was quicker.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(private)
     try:
-        path.hardlink_to(draft)
-        path.with_suffix(".pub").write_bytes(public + b" atlas\n")
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
     finally:
         draft.unlink()
+
+
+def _publish(path: Path) -> None:
+    """Write the public key of a private one."""
+    from cryptography.hazmat.primitives import serialization as form
+
+    key = form.load_ssh_private_key(path.read_bytes(), None)
+    public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+    privatefile.write(path.with_suffix(".pub"), f"{public.decode()} atlas\n")

@@ -90,11 +90,11 @@ class SshReach:
 def options(how: Ssh, identity: Path, known_hosts: Path, target: Target) -> list[str]:
     """Return ssh with all its options for a guest."""
     made = [
-        *sshoptions.common(how, known_hosts),
+        *sshoptions.common(how, identity, known_hosts),
         f"HostKeyAlias={target.alias}",
         "ConnectTimeout=10",
         "ServerAliveInterval=5",
         "LogLevel=ERROR",
     ]
     words = [word for option in made for word in ("-o", option)]
-    return ["ssh", "-F", "none", "-i", str(identity), "-p", str(how.port), *words]
+    return ["ssh", "-F", "none", "-p", str(how.port), *words]

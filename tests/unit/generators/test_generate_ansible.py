@@ -144,8 +144,8 @@ def test_the_profile_says_how_guests_are_reached() -> None:
 
 
 def test_a_firewall_lets_in_what_the_guest_offers_to_others() -> None:
-    guest = {"name": "a", "software": ["ufw", "nginx", "redis"], "open_ports": [8443]}
-    assert host(ansible.generate(work(spec(guest)), Ssh(), IDENTITY), "a")["ufw_ports"] == [80, 8443]
+    guest = {"name": "a", "software": ["ufw", "nginx", "redis"]}
+    assert host(ansible.generate(work(spec(guest)), Ssh(), IDENTITY), "a")["ufw_ports"] == [80]
 
 
 def test_a_balancer_knows_the_stacks_web_servers() -> None:

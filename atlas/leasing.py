@@ -93,6 +93,7 @@ class _Taken:
 
     def __init__(self, wanted: Sequence[Instance], existing: Sequence[Lease], state: State, terms: Terms) -> None:
         own = {x.vmid for x in existing if x.stack == terms.stack} - terms.stolen
+        self.identities = {(g.vmid, g.uuid) for g in state.guests.values()}
         self.vmids = {x.vmid for x in existing} | set(state.guests)
         self.vmids |= {i.guest.vmid for i in wanted if i.guest.vmid is not None and i.guest.vmid not in own}
         self.by_others = {x.vmid: f"the stack {x.stack}" for x in existing if x.stack != terms.stack}
@@ -115,6 +116,15 @@ def _lease(instance: Instance, before: Lease | None, taken: _Taken, terms: Terms
     guest = instance.guest
     kept = before is not None and before.made
     stays = before is not None and before.vmid not in terms.stolen and guest.vmid in (None, before.vmid)
+    if before is not None and kept and not stays and (before.vmid, before.uuid) in taken.identities:
+        raise _Refused(
+            error(
+                f"{instance.path}.vmid",
+                f"{instance.key} is {before.vmid} and cannot become {guest.vmid}",
+                detail="Proxmox VE cannot give a guest another VMID.",
+                hint=f"leave `vmid` out or write {before.vmid}; or remove the guest, apply that, and add it again",
+            )
+        )
     vmid = before.vmid if before is not None and stays else _vmid(instance, taken, terms)
     origin = terms.origins[instance.key]
     addresses, gateways, macs = [], [], []

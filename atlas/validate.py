@@ -76,6 +76,13 @@ def _kind(path: str, said: Guest, guest: Guest) -> Iterator[Diagnostic]:
             )
     if vm:
         return
+    if "backup" in said.model_fields_set and not said.backup:
+        yield error(
+            f"{path}.backup",
+            "`backup: false` is for VMs",
+            detail="a container's own disk is in all its backups",
+            hint="leave it out; `mounts` have a `backup` of their own",
+        )
     for part, fields in (("cpu", {"sockets", "type"}), ("user", {"name"})):
         for field in sorted(fields & getattr(said, part).model_fields_set if part in said.model_fields_set else ()):
             detail = "containers are entered as root" if part == "user" else "containers share the node's processors"

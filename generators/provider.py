@@ -38,7 +38,7 @@ def _common(subject: Subject, values: Mapping[str, Value]) -> dict[str, Any]:
             f"{subject.key} has {len(networks)} networks; Terraform's provider takes {_MOST[subject.lease.kind]}",
             "have fewer, or use --engine api",
         )
-    dns = {"search": values.get("dns.search"), "servers": values.get("dns.servers") or ()}
+    dns = {"search": values.get("dns.search"), "servers": values.get("dns.servers")}
     return {
         "vmid": subject.lease.vmid,
         "node": values.get("node") or subject.lease.node,

@@ -50,7 +50,9 @@ def generate(work: Work) -> dict[str, str]:
         texts["containers.tf"] = _render("containers.tf")
     if moves := [_move(s) for s in everyone if s.renamed_from]:
         texts["moved.tf"] = _render("moved.tf", moves=moves)
-    if imports := [_import(s, s.observed) for s in everyone if s.observed and exists(s)]:
+    # One that becomes of the other kind goes; its resource is not in the bundle.
+    there = [(s, o) for s in everyone if (o := s.observed) is not None and exists(s) and o.kind == s.lease.kind]
+    if imports := [_import(s, o) for s, o in there]:
         texts["imports.tf"] = _render("imports.tf", imports=imports)
     return texts
 

@@ -101,21 +101,18 @@ def _carded(parts: Mapping[str, str], card: Mapping[str, Value], mac: str) -> di
 
 
 def _addressed(parts: Mapping[str, str], ip: Mapping[str, Value]) -> dict[str, str]:
-    """Return the options with address and gateway set; the other family's are left alone."""
+    """Return the options with address and gateway set; what somebody gave the other family is left alone."""
     merged = dict(parts)
-    now = merged.get("ip") or merged.get("ip6") or ""
-    address = str(ip.get("address", now) or "")
-    six = ":" in address or (not address and ":" in now)
-    for name, key in (("address", "ip6" if six else "ip"), ("gateway", "gw6" if six else "gw")):
-        if name in ip:
-            value = ip[name]
-            if value is None:
-                merged.pop(key, None)
-            else:
-                merged[key] = str(value)
-    if address == "dhcp":
-        merged.pop("gw", None)
-    return merged
+    family = before = "" if merged.get("ip") not in (None, "manual") else "6"
+    if (address := ip.get("address")) is not None:
+        family = "6" if ":" in str(address) else ""
+    gone = {"gw"} if address == "dhcp" else set()
+    if family != before:
+        gone |= {f"ip{before}", f"gw{before}"}  # the address that the guest had until now
+    said = {f"ip{family}": ip.get("address", ...), f"gw{family}": ip.get("gateway", ...)}
+    merged |= {key: str(value) for key, value in said.items() if value not in (None, ...)}
+    gone |= {key for key, value in said.items() if value is None}
+    return {key: value for key, value in merged.items() if key not in gone}
 
 
 def mount(

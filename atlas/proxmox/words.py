@@ -101,7 +101,7 @@ def _vm(config: Mapping[str, Any]) -> dict[str, Value]:
         "machine": options(config.get("machine", ""), "type").get("type"),
         "agent": flag(agent.get("enabled", 0)),
         "user.name": config.get("ciuser"),
-        "user.ssh_keys": ssh_keys(unquote(str(config.get("sshkeys", ""))).splitlines()) or None,
+        "user.ssh_keys": ssh_keys(unquote(str(config.get("sshkeys", ""))).split("\n")) or None,
     }
     if config.get("bios") == "ovmf":
         efi = options(config.get("efidisk0", ""))

@@ -13,6 +13,7 @@ from atlas.errors import TerraformError
 from atlas.generators.target import model
 from atlas.ownership import Owner
 from atlas.plan import Action, AttributeChange, Change, Effect, by_key
+from atlas.plantext import show
 from atlas.ports.cluster import Work
 from atlas.pveconfig import disk_slots
 from atlas.state import Attributes, Kind
@@ -204,7 +205,7 @@ def _without_terraform(change: Change, subject: Subject) -> bool:
 
 
 def _unsaid(key: str, action: str, rows: Iterable[AttributeChange]) -> Diagnostic:
-    detail = "; ".join(f"{a.path}: {a.before} -> {a.after}" for a in rows)
+    detail = "; ".join(f"{a.path} {show(a.path, a.before)} → {show(a.path, a.after)}" for a in rows)
     return Diagnostic(f"it would not {action} {key} as wanted ({detail})", where=Where(key))
 
 

@@ -176,23 +176,6 @@ def first_error(words: str) -> str:
     return (found or [line for line in lines if line] or ["it says nothing"])[0].removeprefix("Error: ")
 
 
-def validate(program: Program, folder: Path, limit: int = 120) -> None:
-    """Check an initialised folder.
-
-    Raises:
-        TerraformError: With all of Terraform's diagnostics.
-    """
-    from python_terraform import IsFlagged
-
-    code, out, err = ask(program, folder, limit, "validate", json=IsFlagged, no_color=IsFlagged)
-    try:
-        answer = json.loads(out)
-    except ValueError as problem:
-        raise TerraformError(f"`{program.name} validate` failed ({code}): {redact.text(err.strip())}") from problem
-    if not answer["valid"]:
-        raise failure(f"{program.name} refuses the bundle", [diagnostic(d) for d in answer["diagnostics"]])
-
-
 def show(program: Program, folder: Path, plan: Path, limit: int = 120) -> dict[str, Any]:
     """Return a saved plan as data. It holds secrets in clear: keep it in memory, and only as long as needed."""
     from python_terraform import IsFlagged

@@ -30,6 +30,7 @@ class Known:
     key: str
     kind: Kind
     vmid: int
+    node: str
     tainted: bool
     cloned: bool
     disks: frozenset[str]
@@ -47,6 +48,7 @@ def _known(kind: Kind, i: Mapping[str, Any]) -> Known:
         str(i["index_key"]),
         kind,
         int(values["id"]),
+        str(values.get("node_name")),
         tainted=i.get("status") == "tainted",
         cloned=bool(values.get("clone")),
         disks=disks,
@@ -96,6 +98,16 @@ def renamed(key: str) -> Mend:
 
     def mends(_: Kind, instance: dict[str, Any]) -> bool:
         instance["index_key"] = key
+        return True
+
+    return mends
+
+
+def moved(node: str) -> Mend:
+    """Return what tells the state where a guest is: the provider looks for a container on the node it knows alone."""
+
+    def mends(_: Kind, instance: dict[str, Any]) -> bool:
+        instance["attributes"]["node_name"] = node
         return True
 
     return mends

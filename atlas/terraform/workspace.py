@@ -35,6 +35,10 @@ _GUESTS = """resource "{type}" "guests" {{
 """
 
 
+_READ = (".tf", ".tf.json", ".tofu", ".tofu.json", ".tfvars", ".tfvars.json")
+"""Endings of the files that Terraform and OpenTofu read in a folder by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """The folder in which Terraform works for one stack; the bundle itself is never worked in.
@@ -71,9 +75,9 @@ class Workspace:
                 raise ApprovalRefused("the bundle is not the approved one", "plan again, and approve that plan")
         for stale in self.folder.glob("plan-*.tfplan"):
             stale.unlink()  # that of an ATLAS that was killed while it planned
-        for old in self.folder.glob("*.tf"):
-            if old.name not in texts:
-                old.unlink()
+        for old in self.folder.iterdir():
+            if old.name.endswith(_READ) and old.name not in texts:
+                old.unlink()  # nobody has approved what it says
         for name, text in texts.items():
             (self.folder / name).write_bytes(text)
         program.init(self.program, self.folder, self.locks)
@@ -114,6 +118,8 @@ class Workspace:
             elif held is None and here and s.observed is not None:
                 self._import(s.observed.kind, key, f"{s.observed.node}/{s.lease.vmid}")
                 wrong[key] = statefile.imported(s.observed.attributes)
+            elif held is not None and held.kind == "container" and s.observed and held.node != s.observed.node:
+                wrong[held.key] = statefile.moved(s.observed.node)
             elif held is not None and (held.cloned or (s.observed and held.disks != _interfaces(s.observed))):
                 wrong[held.key] = statefile.whole
         statefile.mend(self.folder, wrong)

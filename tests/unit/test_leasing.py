@@ -96,6 +96,17 @@ def test_a_guest_keeps_what_it_has() -> None:
     assert again["c"].vmid == 102
 
 
+def test_a_guest_that_is_there_cannot_be_given_another_vmid() -> None:
+    (made,) = (replace(x, made=True, uuid="u") for x in leases({"name": "a"}).values())
+    here = Observed(made.vmid, "vm", "a", "n1", uuid="u")
+    assert refused({"name": "a", "vmid": 110}, existing=(made,), there=(here,)) == [
+        "guests[0].vmid: a is 100 and cannot become 110"
+    ]
+    assert leases({"name": "a", "vmid": 110}, existing=(made,))["a"].vmid == 110, "it is gone"
+    theirs = replace(here, uuid="v")
+    assert leases({"name": "a", "vmid": 110}, existing=(made,), there=(theirs,))["a"].vmid == 110, "somebody's is there"
+
+
 def test_a_renamed_guest_keeps_its_vmid_and_address() -> None:
     before = leases({"name": "old", "count": 1})
     after = leases({"name": "new", "count": 1}, existing=tuple(before.values()), renames={"new-1": ("old", 1)})

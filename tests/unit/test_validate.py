@@ -21,6 +21,7 @@ def found(*guests: dict[str, Any], **defaults: Any) -> list[tuple[str, str]]:
 CASES: list[tuple[list[dict[str, Any]], str, str]] = [
     ([OK | {"ha": True}], "guests[0].ha", "cannot be acted on yet"),
     ([OK | {"gpu": {"mapping": "x"}}], "guests[0].gpu", "cannot be acted on yet"),
+    ([OK | {"kind": "container", "backup": False}], "guests[0].backup", "is for VMs"),
     ([OK | {"open_ports": [80]}], "guests[0].open_ports", "cannot be acted on yet"),
     ([OK | {"networks": [{"firewall": True}]}], "guests[0].networks[0].firewall", "cannot be acted on yet"),
     ([OK, OK], "guests[1].name", "given to two guests"),

@@ -55,3 +55,39 @@ def test_what_the_provider_can_only_replace_is_refused(site: Site) -> None:
     site.apply(with_mount("1GiB"))
     with pytest.raises(TerraformError, match=r"mount_point\.0\.size cannot be changed in place"):
         site.plan(with_mount("2GiB"))
+
+
+@pytest.mark.parametrize("engine", ["api"], indirect=True)
+def test_a_guest_of_the_other_kind_takes_its_place(site: Site) -> None:
+    site.apply(farm({"name": "a"}))
+    container = farm({"name": "a", "kind": "container", "dns": {"search": "example.org"}})
+    site.apply(container)
+    (lease,) = site.store.leases("test", "farm")
+    found = site.cluster.guest(lease.vmid)
+    assert found is not None
+    assert (found.kind, found.attributes["dns.search"]) == ("container", "example.org")
+    assert site.plan(container)[1].changes == ()
+    site.apply(farm({"name": "a"}))
+    found = site.cluster.guest(lease.vmid)
+    assert found is not None
+    assert found.kind == "vm"
+    assert site.plan(farm({"name": "a"}))[1].changes == ()
+
+
+@pytest.mark.provider
+@pytest.mark.parametrize("engine", ["terraform"], indirect=True)
+def test_another_kind_is_refused_by_name(site: Site) -> None:
+    site.use("api")
+    site.apply(farm({"name": "a"}))
+    site.use("terraform")
+    for _ in range(2):  # the second time it is in Terraform's state
+        with pytest.raises(TerraformError, match="a changes between VM and container"):
+            site.plan(farm({"name": "a", "kind": "container"}))
+
+
+@pytest.mark.provider
+@pytest.mark.parametrize("engine", ["terraform"], indirect=True)
+def test_a_search_domain_needs_no_name_server(site: Site) -> None:
+    wanted = farm({"name": "ct", "kind": "container", "dns": {"search": "example.org"}})
+    site.apply(wanted)
+    assert site.plan(wanted)[1].changes == ()

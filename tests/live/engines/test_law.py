@@ -37,23 +37,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 def guest(chance: random.Random, number: int, kind: str, disks: int) -> dict[str, Any]:
     """Return a guest of a kind whose attributes chance decides."""
     pick = chance.choice
+
+    def network(i: int) -> dict[str, Any]:
+        four, six = f"10.42.{10 + number}.{i + chance.randint(1, 3) * 10}/16", f"fd00::{number}:{i}/64"
+        return {"address": pick([four, four, four, six]), "vlan": pick([None, 5, 6])}
+
     found: dict[str, Any] = {
         "name": f"g{number}",
         "kind": kind,
         "memory": pick(["512MiB", "1GiB", "1536MiB"]),
         "cpu": {"cores": pick([1, 2, 3])},
         "disks": [{"size": pick(["4GiB", "5GiB"]) if i == 0 else "1GiB"} for i in range(disks)],
-        "networks": [
-            {"address": f"10.42.{10 + number}.{i + chance.randint(1, 3) * 10}/16", "vlan": pick([None, 5, 6])}
-            for i in range(pick([1, 2]))
-        ],
+        "networks": [network(i) for i in range(pick([1, 2]))],
         "tags": chance.sample(["x", "y", "z"], chance.randint(0, 2)),
         "dns": pick([{}, {"servers": ["10.0.0.53"], "search": "example.org"}, {"servers": ["10.0.0.54", "10.0.0.53"]}]),
         "start": {"on_boot": pick([True, False]), "order": pick([None, 1, 2])},
         "protection": False,
     }
     if chance.random() < 0.5:
-        found["networks"][0]["gateway"] = "10.42.0.1"
+        found["networks"][0]["gateway"] = "fd00::1" if ":" in found["networks"][0]["address"] else "10.42.0.1"
     if kind == "vm":
         found["disks"][0] |= {flag: pick([True, False]) for flag in ("ssd", "discard", "iothread")}
         found["cpu"] |= {"type": pick(["x86-64-v2-AES", "host"]), "sockets": pick([1, 2])}

@@ -26,6 +26,12 @@ def test_after_one_engine_the_other_plans_nothing(site: Site) -> None:
     site.apply(farm(*guests))
     site.use("terraform")
     assert site.plan(farm(*guests))[1].changes == ()
+    site.use("api")
+    moved = [{**g, "node": site.node(2)} if g.get("kind") == "container" else g for g in guests]
+    site.apply(farm(*moved))
+    site.use("terraform")
+    assert site.plan(farm(*moved))[1].changes == ()
+    assert site.plan(farm(*guests))[1].changes == (), "it stays where it was moved to"
     more = farm(*guests, {"name": "late"}, memory="2GiB")
     site.apply(more)
     assert site.plan(more)[1].changes == ()

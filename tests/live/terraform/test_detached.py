@@ -157,7 +157,7 @@ def test_the_embedded_program_is_as_good(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "main.tf").write_text(SLOW)
     program.init(embedded, tmp_path / "work", tmp_path)
-    program.validate(embedded, tmp_path / "work")
+    assert program.ask(embedded, tmp_path / "work", 60, "validate")[0] == 0
     command = (*embedded.command, "apply", "-auto-approve", "-json", "-var=seconds=30")
     process = detached.start(tmp_path / "run", command, tmp_path / "work", program.environment())
     until(process, "apply_complete")

@@ -121,6 +121,18 @@ def test_everything_that_is_written_is_in_the_providers_schema(file: str) -> Non
     assert seen > 30
 
 
+def test_a_guest_that_becomes_of_the_other_kind_is_not_imported() -> None:
+    before = stacks.made(stacks.work({"name": "a"}))
+    (lease,) = before.leases.values()
+    after = replace(
+        before,
+        instances=stacks.work({"name": "a", "kind": "container"}).instances,
+        leases={"a": replace(lease, kind="container", source=stacks.ARCHIVE)},
+    )
+    assert "imports.tf" in terraform.generate(before)
+    assert {"vms.tf", "imports.tf"} & set(terraform.generate(after)) == set()
+
+
 def test_nothing_needs_ssh_to_a_node_or_holds_a_secret() -> None:
     text = "".join(terraform.generate(stacks.work(*FARM)).values())
     for word in (

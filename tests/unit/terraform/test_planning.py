@@ -124,7 +124,7 @@ def test_what_the_provider_says_that_it_takes_away_and_leaves_is_refused() -> No
     work = replace(made, instances=stacks.work({}).instances)
     efi = [{"datastore_id": "shared-nfs", "pre_enrolled_keys": False}]
     before, after = values(work, efi_disk=efi), values(work, efi_disk=[])
-    with pytest.raises(TerraformError, match=r"would not update web as wanted .*efi: True -> None"):
+    with pytest.raises(TerraformError, match=r"would not update web as wanted .*efi yes → none"):
         planned(work, row(["update"], before, after))
     again = [change.action for change in planned(changed(image="debian-13"), row(["delete", "create"], before, after))]
     assert again == [Action.REPLACE], "a guest that is made anew has nothing left"

@@ -45,6 +45,12 @@ def test_mending_changes_just_what_is_named_and_leaves_a_backup(tmp_path: Path) 
     assert {oct(p.stat().st_mode & 0o777) for p in (backup, tmp_path / statefile.NAME)} == {"0o600"}
 
 
+def test_a_guest_that_was_moved_is_known_where_it_is(tmp_path: Path) -> None:
+    write(tmp_path, instance("a", 100))
+    statefile.mend(tmp_path, {"a": statefile.moved("pve2")})
+    assert [k.node for k in statefile.known(tmp_path)] == ["pve2"]
+
+
 def test_nothing_wrong_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path, instance("a", 100))
     before = (tmp_path / statefile.NAME).stat().st_mtime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,23 +105,20 @@ def test_a_failure_of_init_is_told_apart_and_never_remembered(bin_: Path, tmp_pa
     program.init(terraform(bin_, "mkdir -p .terraform"), tmp_path, tmp_path)
 
 
-def test_diagnostics_carry_their_place_and_no_secret(bin_: Path, tmp_path: Path) -> None:
+def test_diagnostics_carry_their_place_and_no_secret() -> None:
     token = "root@pam!t=12345678-1234-1234-1234-123456789abc"
-    found = {
-        "valid": False,
-        "diagnostics": [
-            {
-                "severity": "error",
-                "summary": "Unsupported argument",
-                "detail": f"token {token}",
-                "range": {"filename": "vms.tf", "start": {"line": 7}},
-            },
-            {"severity": "warning", "summary": "old"},
-        ],
-    }
-    with pytest.raises(TerraformError, match="Unsupported argument") as caught:
-        program.validate(terraform(bin_, f"cat <<'X'\n{json.dumps(found)}\nX\nexit 1"), tmp_path)
-    first, second = caught.value.diagnostics
+    first = program.diagnostic(
+        {
+            "severity": "error",
+            "summary": "Unsupported argument",
+            "detail": f"token {token}",
+            "range": {"filename": "vms.tf", "start": {"line": 7}},
+        }
+    )
+    second = program.diagnostic({"severity": "warning", "summary": "old"})
+    problem = program.failure("it failed", [second, first])
+    assert problem.message.startswith("it failed: Unsupported argument")
+    assert problem.diagnostics == (second, first)
     assert str(first.where) == "vms.tf:7"
     assert "12345678-1234" not in first.detail
     assert second.severity == "warning"

@@ -159,8 +159,10 @@ def _lease(data: Mapping[str, Any]) -> Lease:
 
 
 def bundle_hashes(files: Mapping[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of each file of a bundle by its path."""
-    return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in sorted(files.items())}
+    """Return the SHA-256 of each file of a bundle by its path; bytes that are no text come as `surrogateescape`."""
+    return {
+        path: hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest() for path, text in sorted(files.items())
+    }
 
 
 def by_key(changes: Sequence[Change]) -> dict[str, Change]:

@@ -8,7 +8,9 @@ from atlas.units import format_size
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 _EFFECTS = {Effect.PENDING: "pending until a reboot", Effect.REBOOT: "needs a reboot", Effect.REPLACE: "makes it anew"}
-_QUIET = frozenset({"agent", "description", "kind", "running", "user.ssh_keys", "networks[0].mac"})
+_QUIET = frozenset({"description", "kind"})
+"""What a note says better, or nobody has to read: ATLAS's stamp."""
+
 _SIZES = ("memory", "balloon", "swap", ".size")
 
 
@@ -48,7 +50,16 @@ def show(path: str, value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, int) and path.endswith(_SIZES):
         return format_size(value)
-    return ", ".join(str(v) for v in value) or "none" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(_key(str(v)) if path == "user.ssh_keys" else str(v) for v in value) or "none"
+    return str(value)
+
+
+def _key(text: str) -> str:
+    """Return an ssh key as people tell them apart: its type, its end, and its comment."""
+    kind, _, rest = text.partition(" ")
+    body, _, comment = rest.partition(" ")
+    return f"{kind} …{body[-8:]} {comment}".rstrip()
 
 
 def _title(change: Change, lease: Lease | None) -> str:

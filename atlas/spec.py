@@ -26,7 +26,6 @@ def _ip(value: str) -> str:
 
 
 def _software(value: Any) -> Any:
-    # `nginx: 1.22` in YAML is a mapping; the one form is name@version.
     return value.strip().lower() if isinstance(value, str) else value
 
 
@@ -43,7 +42,10 @@ SoftwareRef = Annotated[
     str, BeforeValidator(_software), Field(pattern=r"^[a-z0-9][a-z0-9.+_-]*(@[a-z0-9][a-z0-9.+:~_-]*)?$")
 ]
 SshKey = Annotated[
-    str, Field(pattern=r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( [^\r\n]*)?$")
+    str,
+    Field(
+        pattern=r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]*)?$"
+    ),
 ]
 UnixPath = Annotated[str, Field(pattern=r"^/[^\s\x00,:'\"\\]*$", max_length=255)]
 OneLine = Annotated[str, Field(pattern=r"^[^\r\n\x00]+$", max_length=1000)]
@@ -60,7 +62,6 @@ class Metadata(Model):
 
     name: Name
     tags: tuple[Tag, ...] = ()
-    description: str = ""
 
 
 class Cpu(Model):

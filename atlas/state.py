@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -152,6 +153,9 @@ class Lease:
         return key_of(self.group, self.index)
 
 
+_STAMP = re.compile(r"atlas:([^:]+):([^:]+):([0-9]{3,9})")
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """The line in a guest's notes by which ATLAS recognises what it made."""
@@ -167,7 +171,6 @@ class Stamp:
     def read(cls, description: str) -> Stamp | None:
         """Return the stamp in a guest's notes, None where there is none."""
         for line in description.splitlines():
-            parts = line.strip().split(":")
-            if len(parts) == 4 and parts[0] == "atlas" and parts[3].isdigit():
-                return cls(parts[1], parts[2], int(parts[3]))
+            if match := _STAMP.fullmatch(line.strip()):
+                return cls(match[1], match[2], int(match[3]))
         return None

@@ -37,7 +37,6 @@ _KINDS = (
     ("WORD", r"->|=>|\u2192"),
     ("PUNCT", r"[,;:.()+/&\n?!=\u2013\u2014|*@-]"),
 )
-_SLASH = re.compile(r"/")
 
 
 @dataclass(frozen=True, slots=True)

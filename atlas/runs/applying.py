@@ -101,7 +101,7 @@ def _bundle_on_disk(folder: Path) -> dict[str, str]:
         if path.is_symlink() or (path.is_file() and path.stat().st_size > 16_000_000):
             files[str(path.relative_to(folder))] = "\0"  # no bundle of ours holds such a thing
         elif path.is_file():
-            files[str(path.relative_to(folder))] = path.read_bytes().decode("utf-8", "replace")
+            files[str(path.relative_to(folder))] = path.read_bytes().decode("utf-8", "surrogateescape")
     return bundle_hashes(files)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from atlas.generators.ansible import generate as playbook
 from atlas.generators.terraform import generate as terraform_files
 from atlas.generators.writer import write_bundle
 from atlas.instances import Instance
-from atlas.plan import Action, AttributeChange, Change, Plan, bundle_hashes, by_key, digest
+from atlas.plan import Action, AttributeChange, Change, Plan, Value, bundle_hashes, by_key, digest
 from atlas.ports.cluster import Engine, Work
 from atlas.runs.prepare import prepare, prepare_destroy
 from atlas.runs.site import Site
@@ -171,8 +171,16 @@ def _with_configuring(changes: tuple[Change, ...], work: Work, *, reached: bool)
         shown = (was, will) if was != will else ("earlier roles", "current roles")
         attribute = AttributeChange(path, *shown)
         change = known.get(key) or Change(Action.UPDATE, key, lease.vmid, lease.kind, lease.node)
-        known[key] = replace(change, attributes=(*change.attributes, attribute))
+        notes = change.notes if change.action in (Action.CREATE, Action.REPLACE) else (*change.notes, *_kept(was, will))
+        known[key] = replace(change, attributes=(*change.attributes, attribute), notes=notes)
     return tuple(known[key] for key in sorted(known))
+
+
+def _kept(was: Value, will: Sequence[str]) -> tuple[str, ...]:
+    """Return a note on software that the spec names no more: no role takes anything away."""
+    names = {str(reference).partition("@")[0] for reference in (was if isinstance(was, tuple) else ())}
+    gone = sorted(names - {reference.partition("@")[0] for reference in will})
+    return (f"stays installed, to be removed by hand: {', '.join(gone)}",) if gone else ()
 
 
 def _refuse_switch(plan: Plan) -> None:

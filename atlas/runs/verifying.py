@@ -51,7 +51,7 @@ def finish(site: Site, run_id: str, emit: Emitter) -> Run:
         for key in wrong:
             journal.applied(key, {}, removed=[CONFIGURED])
         sentences = [sentence for found in wrong.values() for sentence in found]
-        result, reason = "failed", f"{len(sentences)} checks failed: {'; '.join(sentences[:3])}"
+        result, reason = "failed", f"{_count(len(sentences))} failed: {'; '.join(sentences[:3])}"
     else:
         result, reason = _well(site)
     ended = site.store.update_run(run.id, result=result, reason=reason)
@@ -79,9 +79,13 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
         report_drift(work, emit)
         wrong = verify(site, work, emit)
     count = sum(len(found) for found in wrong.values())
-    result, reason = ("failed", f"{count} checks failed") if wrong else _well(site)
+    result, reason = ("failed", f"{_count(count)} failed") if wrong else _well(site)
     emit(EventType.RUN_DONE, result=result, reason=reason, seconds=round(time.time() - started, 1))
     return not wrong
+
+
+def _count(checks: int) -> str:
+    return f"{checks} check{'' if checks == 1 else 's'}"
 
 
 def _well(site: Site) -> tuple[str, str]:
@@ -117,12 +121,8 @@ def _values(subject: Subject) -> Iterator[CheckResult]:
         yield CheckResult("exists", ok=False, evidence=f"there is no guest {subject.lease.vmid} on the cluster")
         return
     pending = {path for path in subject.observed.pending if path in subject.wanted}
-    changes = differences(subject.wanted, subject.applied, subject.observed)
-    wrong = [
-        f"{c.path} is {show(c.path, c.before)}, wanted {show(c.path, c.after)}"
-        for c in changes
-        if c.path not in pending
-    ]
+    changes = (c for c in differences(subject.wanted, subject.applied, subject.observed) if c.path not in pending)
+    wrong = [f"{c.path} is {show(c.path, c.before)}, wanted {show(c.path, c.after)}" for c in changes]
     wrong += [f"{path} waits for a reboot" for path in sorted(pending)]
     seen = f"{len(subject.wanted)} values as wanted" if not wrong else "; ".join(wrong)
     yield CheckResult("values", ok=not wrong, evidence=seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from atlas import phases, redact
 from atlas.events import Emitter, Event, EventType
 from atlas.phases import Phase
-from atlas.plan import Action, AttributeChange, Change, Effect, Plan
+from atlas.plan import Action, AttributeChange, Change, Effect, Plan, bundle_hashes
 from atlas.plantext import describe
 from atlas.state import Lease, Stamp
 from atlas.units import format_size, parse_size
@@ -91,6 +92,12 @@ def test_the_hash_covers_everything(other: Plan) -> None:
     assert other.hash != PLAN.hash
 
 
+def test_every_byte_of_a_bundle_counts_text_or_not() -> None:
+    contents = [b"a\xff", b"a\xfe", "a\ufffd".encode(), b"a"]
+    hashes = [bundle_hashes({"x": c.decode("utf-8", "surrogateescape")})["x"] for c in contents]
+    assert hashes == [hashlib.sha256(c).hexdigest() for c in contents]
+
+
 def test_the_hash_does_not_depend_on_order() -> None:
     assert replace(PLAN, changes=PLAN.changes[::-1]).hash == PLAN.hash
 
@@ -102,6 +109,21 @@ def test_a_plan_in_words_says_what_reboots() -> None:
     assert "memory 1GiB → 2GiB (needs a reboot)" in text
     assert "tags a → a, b" in text
     assert "note: a note" in text
+
+
+def test_a_plan_in_words_hides_nothing_that_opens_or_starts_a_guest() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@home"
+    rows = (
+        AttributeChange("user.ssh_keys", None, (key,), Effect.REBOOT),
+        AttributeChange("networks[0].mac", "BC:24:11:00:00:01", "BC:24:11:00:00:02"),
+        AttributeChange("agent", False, True),
+        AttributeChange("running", False, True),
+    )
+    text = describe(replace(PLAN, changes=(Change(Action.UPDATE, "web-2", 106, "vm", "n1", rows),)))
+    assert "user.ssh_keys none → ssh-ed25519 …GhscHR4f me@home (needs a reboot)" in text
+    assert "networks[0].mac BC:24:11:00:00:01 → BC:24:11:00:00:02" in text
+    assert "agent no → yes" in text
+    assert "running no → yes" in text
 
 
 def test_every_phase_can_be_reached_and_left() -> None:

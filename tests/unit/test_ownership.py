@@ -37,3 +37,12 @@ def test_a_reserved_vmid_is_stolen_only_where_nothing_of_ours_can_be_there(
     state = State("c", "9", {}, (), {100: seen} if seen else {})
     found = stolen([lease], state, "here", lambda _: not options.get("hidden"), options.get("begun", set()))
     assert found == expected
+
+
+@pytest.mark.parametrize("number", ["", "x", "\u00b2", "\u0663\u0663\u0663", "9" * 5000, "-100", "99"])
+def test_notes_that_only_look_like_a_stamp_are_none(number: str) -> None:
+    assert Stamp.read(f"notes\natlas:here:s:{number}") is None
+
+
+def test_the_stamp_is_found_among_notes() -> None:
+    assert Stamp.read("a box\r\n atlas:here:s:100 \nof mine") == Stamp("here", "s", 100)

@@ -23,8 +23,13 @@ def shown(endpoint: str) -> str:
         return ssl.get_server_certificate((where.hostname or "", where.port or PORT), timeout=SECONDS)
     except (OSError, ValueError) as problem:
         raise Unreachable(
-            f"{endpoint} does not answer: {problem}", "is the address right, and does a firewall let you through?"
+            f"{endpoint} does not answer: {_words(problem)}",
+            "is the address right, and does a firewall let you through?",
         ) from problem
+
+
+def _words(problem: Exception) -> str:
+    return (isinstance(problem, OSError) and problem.strerror) or str(problem)
 
 
 def fingerprint(pem: str) -> str:

@@ -191,7 +191,7 @@ def unwritten(problem: OSError, place: object = None) -> StateError:
     where = place or problem.filename or "ATLAS's home"
     return StateError(
         f"cannot write to {where}: {problem.strerror or problem}",
-        "make room or mend the folder's rights, or point ATLAS_HOME to another folder; `atlas resume` goes on",
+        "make room, mend its rights, or name another folder (ATLAS_HOME names ATLAS's own); `atlas resume` goes on",
     )
 
 

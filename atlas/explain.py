@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
@@ -57,18 +58,18 @@ def _diagnose(path: str, fields: Sequence[str], fault: Mapping[str, Any]) -> Dia
         return error(
             path,
             f"`{name}` cannot be {_short(given)}",
-            hint=_FORMS.get(name, f"it has to match {fault['ctx']['pattern']}"),
+            hint=_form(path) or f"it has to match {fault['ctx']['pattern']}",
         )
     if kind in ("tuple_type", "list_type"):
         hint = f"begin each entry with a hyphen, or write `{name}: [{'{…}' if isinstance(given, dict) else given}]`"
         return error(path, f"`{name}` is a list", hint=hint)
     if kind in ("model_type", "dict_type"):
         what = "nothing is given" if given is None else f"{_short(given)} is a single value"
-        return error(path, f"`{name}` has fields of its own, {what}", hint=_FORMS.get(name, ""))
+        return error(path, f"`{name}` has fields of its own, {what}", hint=_form(path))
     if kind == "too_short" and not given:
         return error(path, f"`{name}` is empty", hint="it has at least one entry")
     rule = _RULES[kind].format(**fault.get("ctx", {})) if kind in _RULES else message
-    return error(path, f"`{name}` cannot be {_short(given)}", detail=rule, hint=_FORMS.get(name, ""))
+    return error(path, f"`{name}` cannot be {_short(given)}", detail=rule, hint=_form(path))
 
 
 _RULES = {
@@ -79,6 +80,7 @@ _RULES = {
     "int_parsing": "it is a whole number",
     "int_type": "it is a whole number",
     "int_from_float": "it is a whole number",
+    "finite_number": "it is a whole number",
     "bool_parsing": "it is true or false",
     "bool_type": "it is true or false",
     "string_type": "it is text; put it into quotes",
@@ -88,8 +90,27 @@ _RULES = {
 """What a value has to be, by the kind of the fault."""
 
 
+def _form(path: str) -> str:
+    """Return what a value of a field looks like, by its name or by that and the name around it."""
+    *around, name = re.sub(r"\[\d+\]", "", path).split(".")
+    return _FORMS.get(".".join([*around[-1:], name])) or _FORMS.get(name, "")
+
+
+_WORD = "a letter, then letters, digits, and . _ -"
 _FORMS = {
     "name": "letters a to z, digits and hyphens, 63 at most, as in a host name",
+    "user.name": "a user's name on Linux: letters a to z, digits, _ and -",
+    "bridge": f"{_WORD}, such as vmbr0",
+    "storage": f"{_WORD}, such as local-lvm",
+    "pool": _WORD,
+    "node": "a node's name as Proxmox VE shows it, or `auto`",
+    "cpu.type": "a CPU model of Proxmox VE, such as host or x86-64-v2-AES",
+    "machine": "q35 or pc, or a version of one, such as pc-q35-9.2",
+    "search": "a domain, such as example.com",
+    "http.path": "it begins with / and has no blanks",
+    "mounts.path": "a whole path without blanks, such as /srv/data",
+    "service": "a unit of systemd without blanks, such as nginx",
+    "command": "one line that is not empty",
     "mac": "write it like BC:24:11:00:00:01, with an even first byte",
     "tags": "lower-case letters, digits, and _ - + .",
     "ssh_keys": "paste the whole public key, such as `ssh-ed25519 AAAA… comment`",

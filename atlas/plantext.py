@@ -42,6 +42,11 @@ def attribute(change: AttributeChange) -> str:
     return f"{change.path} {before} → {after}{f' ({effect})' if effect else ''}"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 guest` or `2 guests`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def show(path: str, value: Value) -> str:
     """Return a value as the spec would write it."""
     if value is None:

@@ -17,12 +17,21 @@ def _address(value: str) -> str:
         return value
     if "/" not in value:
         raise ValueError(f"{value!r} has no prefix length; did you mean {value}/24?")
-    ip_interface(value)
+    try:
+        ip = ip_interface(value).ip
+    except ValueError:
+        raise ValueError(f"{value!r} is no address; write it like 10.42.0.11/24, or `auto` or `dhcp`") from None
+    for kind in ("unspecified", "loopback", "multicast", "link_local"):
+        if getattr(ip, f"is_{kind}"):
+            raise ValueError(f"no guest can have {ip}; it is a {kind.replace('_', '-')} address")
     return value
 
 
 def _ip(value: str) -> str:
-    return str(ip_address(value))
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no address; write it like 10.42.0.1") from None
 
 
 def _software(value: Any) -> Any:

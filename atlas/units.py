@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 GIB = 1024
 """MiB in a GiB; every size inside ATLAS is in MiB."""
 
+LARGEST = 1024 * GIB * GIB
+"""MiB that no disk and no memory has; numbers beyond it are slips."""
+
 _UNITS = {"MiB": 1, "GiB": GIB, "TiB": GIB * GIB}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 _PATTERN = r"^\s*\d+(\.\d+)?\s*(MiB|GiB|TiB)\s*$"
@@ -33,6 +36,8 @@ def parse_size(value: Any) -> int:
         meant = {u[0].lower(): u for u in _UNITS}.get(unit[0].lower(), "GiB")
         raise ValueError(f"unknown unit {unit!r}; did you mean {number}{meant}?")
     size = float(number) * _UNITS[unit]
+    if size > LARGEST:
+        raise ValueError(f"{str(value)[:40]!r} is more than there is; at most {format_size(LARGEST)}")
     if size != int(size) or size < 1:
         raise ValueError(f"{value!r} is not a whole number of MiB above zero")
     return int(size)

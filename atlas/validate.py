@@ -41,7 +41,7 @@ def _unsupported(path: str, said: Guest, guest: Guest) -> Iterator[Diagnostic]:
             yield error(
                 f"{path}.{field}",
                 f"`{field}` cannot be acted on yet",
-                detail=f"{what} is not supported",
+                detail=f"there is no support for {what} yet",
                 hint=f"leave out `{field}`",
             )
     for i, network in enumerate(guest.networks):
@@ -50,7 +50,7 @@ def _unsupported(path: str, said: Guest, guest: Guest) -> Iterator[Diagnostic]:
             yield error(
                 where,
                 "`firewall` cannot be acted on yet",
-                detail="firewall rules are not supported",
+                detail="there is no support for firewall rules yet",
                 hint="leave out `firewall`",
             )
     for feature in ("keyctl", "fuse"):

@@ -12,7 +12,7 @@ from atlas.events import Emitter, EventType
 from atlas.language.known import Known
 from atlas.phases import TABLE, WAITING, Phase
 from atlas.ports.store import Message, Session, Store
-from atlas.steps.contract import Steps
+from atlas.steps.contract import Steps, failed
 
 LONGEST = 20_000
 """Characters of one message; more is a file, not something said."""
@@ -104,7 +104,8 @@ class Conversation:
             try:
                 self._steps.execute(self.id)
             except ApprovalRefused as refusal:
-                self._log("executor", f"{refusal.message} ({refusal.hint})", {"phase": session.phase.value})
+                said = failed(refusal, session.phase)
+                self._log("executor", said.text, {**said.data, "phase": session.phase.value})
                 self._catch_up()
                 raise
             return self.session

@@ -9,6 +9,7 @@ from pathlib import Path
 from atlas.errors import ApprovalRefused, AtlasError, PartlyDone, StalePlan, StateError, unwritten
 from atlas.events import Emitter, EventType
 from atlas.plan import Plan, bundle_hashes
+from atlas.plantext import count
 from atlas.ports.cluster import Engine, Work
 from atlas.ports.store import Run
 from atlas.runs.configuring import Configuring
@@ -127,7 +128,7 @@ def _carry_out(site: Site, plan: Plan, run: Run, engine: Engine, emit: Emitter) 
         if not failed:  # else going on begins with the engine: its guests that failed are not there yet
             site.store.update_run(run.id, stage=CONFIGURING)
     if plan.destroy and not failed:
-        _end(site, run, emit, "applied", f"{len(plan.changes)} guests deleted")
+        _end(site, run, emit, "applied", f"{count(len(plan.changes), 'guest')} deleted")
         return
     if site.reach.how != "none" and not plan.destroy:
         failed += configuring.finish(handed_over=bool(failed))

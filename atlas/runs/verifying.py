@@ -12,7 +12,7 @@ from atlas.configs.catalogue import find_software
 from atlas.errors import AtlasError, NotFound
 from atlas.events import Emitter, EventType, Stage
 from atlas.instances import Instance
-from atlas.plantext import show
+from atlas.plantext import count, show
 from atlas.ports.cluster import Work
 from atlas.ports.guests import CheckResult
 from atlas.ports.store import Run
@@ -51,7 +51,7 @@ def finish(site: Site, run_id: str, emit: Emitter) -> Run:
         for key in wrong:
             journal.applied(key, {}, removed=[CONFIGURED])
         sentences = [sentence for found in wrong.values() for sentence in found]
-        result, reason = "failed", f"{_count(len(sentences))} failed: {'; '.join(sentences[:3])}"
+        result, reason = "failed", f"{count(len(sentences), 'check')} failed: {'; '.join(sentences[:3])}"
     else:
         result, reason = _well(site)
     ended = site.store.update_run(run.id, result=result, reason=reason)
@@ -78,14 +78,10 @@ def again(site: Site, stack: str, emit: Emitter) -> bool:
         work = work_of(site, site.store.plan(run.plan))
         report_drift(work, emit)
         wrong = verify(site, work, emit)
-    count = sum(len(found) for found in wrong.values())
-    result, reason = ("failed", f"{_count(count)} failed") if wrong else _well(site)
+    failures = sum(len(found) for found in wrong.values())
+    result, reason = ("failed", f"{count(failures, 'check')} failed") if wrong else _well(site)
     emit(EventType.RUN_DONE, result=result, reason=reason, seconds=round(time.time() - started, 1))
     return not wrong
-
-
-def _count(checks: int) -> str:
-    return f"{checks} check{'' if checks == 1 else 's'}"
 
 
 def _well(site: Site) -> tuple[str, str]:

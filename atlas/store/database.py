@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -211,9 +212,13 @@ def insert(tables: Tables, table: str, row: Mapping[str, Any]) -> int:
     return int(tables.execute("SELECT last_insert_rowid()").fetchone()[0])
 
 
+_ROOM = 1 << 16
+"""Bytes that SQLite needs beside its file: without them it tells of an I/O error, not of a full disk."""
+
+
 def _explain(path: Path, problem: sqlite3.Error) -> StateError:
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free(path.parent) < _ROOM):
         return StateError(
             f"the disk is full: {path} could not be written; nothing of this step was stored",
             "make room; `atlas resume` goes on",
@@ -225,8 +230,14 @@ def _explain(path: Path, problem: sqlite3.Error) -> StateError:
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StateError(f"another process kept {path} busy for {BUSY_SECONDS:.0f} s", "try again")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return StateError(f"{path} cannot be written", "mend its rights, or point ATLAS_HOME to another folder")
+        return StateError(f"{path} cannot be written", "mend its rights, or name another folder by ATLAS_HOME")
     return StateError(f"cannot read or write {path}: {problem}", "look at the disk with `df` and `dmesg`")
+
+
+def free(folder: Path) -> int:
+    """Return the bytes that are left on the disk of a folder."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _statements(script: str) -> Iterator[str]:

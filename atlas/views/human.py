@@ -79,9 +79,6 @@ class HumanView:
     def _engine(self, event: Event) -> None:
         self._print(f"[dim]engine {event.data['engine']}: {escape(str(event.data['reason']))}[/]")
 
-    def _refused(self, event: Event) -> None:
-        self._print(f"[red]not carried out:[/] {escape(str(event.data['reason']))}")
-
     def _started(self, event: Event) -> None:
         verb = "going on with" if event.data["resumed"] else "applying"
         self._print(f"{verb} [bold]{event.data['stack']}[/] by the {event.data['engine']} engine [dim]({event.run})[/]")
@@ -162,7 +159,6 @@ _SHOW: dict[EventType, Callable[[HumanView, Event], None]] = {
     EventType.DIAGNOSTIC: HumanView._diagnostic,
     EventType.NOTE: HumanView._note,
     EventType.ENGINE_CHOSEN: HumanView._engine,
-    EventType.APPROVAL_REFUSED: HumanView._refused,
     EventType.RUN_STARTED: HumanView._started,
     EventType.GUEST_STAGE: HumanView._stage,
     EventType.TASK: HumanView._task,
@@ -172,4 +168,4 @@ _SHOW: dict[EventType, Callable[[HumanView, Event], None]] = {
     EventType.RUN_DONE: HumanView._done,
     EventType.DOCTOR: HumanView._doctor,
 }
-_ALWAYS = frozenset({EventType.DIAGNOSTIC, EventType.APPROVAL_REFUSED, EventType.RUN_DONE})
+_ALWAYS = frozenset({EventType.DIAGNOSTIC, EventType.RUN_DONE})

@@ -53,6 +53,8 @@ def test_without_an_approval_the_executor_refuses_and_the_session_keeps_it(atlas
     assert shown["session"]["phase"] == "awaiting_approval"
     assert any(m["source"] == "executor" and "nobody has approved" in m["text"] for m in shown["messages"])
     assert "nobody has approved" in atlas("sessions", "show", session).ended(0).out
+    told = atlas("apply", atlas.write(SPEC), *API[:-1]).ended(3).out
+    assert told.count("nobody has approved") == 1
     assert lab_api.world() == before
 
 

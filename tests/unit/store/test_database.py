@@ -100,3 +100,20 @@ def test_when_the_last_in_the_queue_is_interrupted_another_commits(database: Dat
     database._queue.add("one that never comes")
     put(database, "k")
     assert "k" in stored(database.path)
+
+
+def test_an_input_output_error_of_a_full_disk_is_told_as_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        problem = sqlite3.OperationalError("disk I/O error")
+        problem.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise problem
+
+    monkeypatch.setattr("sqlite_utils.Database.execute", broken)
+    monkeypatch.setattr("atlas.store.database.free", lambda _: 1 << 30)
+    with pytest.raises(StateError, match="cannot read or write"), database.reading() as tables:
+        tables.execute("SELECT 1")
+    monkeypatch.setattr("atlas.store.database.free", lambda _: 0)
+    with pytest.raises(StateError, match="the disk is full"), database.reading() as tables:
+        tables.execute("SELECT 1")

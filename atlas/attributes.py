@@ -90,6 +90,11 @@ def known(path: str) -> bool:
     return pattern(path) in EFFECTS
 
 
+def updated(wanted: Attributes, applied: Attributes, kind: Kind) -> Attributes:
+    """Return what is applied to a guest that was there: what only a new one can be given is as it was."""
+    return {p: v for p, v in wanted.items() if p not in applied or effect(p, kind) is not None}
+
+
 def pattern(path: str) -> str:
     """Return a path as the tables have it, without indexes."""
     return _INDEX.sub("[]", path)

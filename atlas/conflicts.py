@@ -44,17 +44,7 @@ def find(
         found += _removal(path, lease, observed)
     if not goes:
         found += _occupied(path, lease, observed, changes, applied) or _disks(path, lease, observed, changes, work)
-    if lease.kind == "container" and applied.get("user.ssh_keys", wanted.get("user.ssh_keys")) != wanted.get(
-        "user.ssh_keys"
-    ):
-        found.append(
-            warning(
-                f"{path}.user.ssh_keys",
-                f"the ssh keys of container {lease.key} stay as they are",
-                detail="Proxmox VE takes a container's keys only when it is made.",
-                hint="give it another name, or let a playbook add the keys",
-            )
-        )
+        found += _keys(path, lease, applied, wanted)
     return tuple(found)
 
 
@@ -78,6 +68,17 @@ def _ownership(path: str, stays: bool, lease: Lease, owner: Owner, observed: Obs
             f"{name} has lost its stamp, so ATLAS does not touch it",
             detail="Its identity is the recorded one, but its notes lack the line by which ATLAS knows its guests.",
             hint=f"put the line back into its notes, or take {lease.key} out of ATLAS's hands by another `name`",
+        )
+
+
+def _keys(path: str, lease: Lease, applied: Attributes, wanted: Attributes) -> Iterator[Diagnostic]:
+    now = wanted.get("user.ssh_keys")
+    if lease.kind == "container" and applied.get("user.ssh_keys", now) != now:
+        yield warning(
+            f"{path}.user.ssh_keys",
+            f"the ssh keys of container {lease.key} stay as they are",
+            detail="Proxmox VE takes a container's keys only when it is made.",
+            hint="give it another name, or let a playbook add the keys",
         )
 
 

@@ -67,7 +67,9 @@ class Carrier:
             due = self._due()
             if not changes and not due:
                 removed = [p for p in self.applied if p not in self.wanted and attributes.known(p)]
-                self.hands.journal.applied(self.hands.key, self.wanted, removed)
+                anew = self.approved is None
+                values = self.wanted if anew else attributes.updated(self.wanted, self.applied, observed.kind)
+                self.hands.journal.applied(self.hands.key, values, removed)
                 return observed
             try:
                 self._step(observed, changes, reboot_due=bool(due))

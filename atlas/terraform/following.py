@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from atlas.attributes import known
+from atlas.attributes import known, updated
 from atlas.compare import Subject
 from atlas.diagnostics import Diagnostic, Severity
 from atlas.events import Emitter, EventType, Stage
@@ -111,7 +111,10 @@ class Follower:
             return
         guest = self._rebooted(key, guest)
         self.journal.made(key, uuid=str(guest.uuid), node=guest.node)
-        self.journal.applied(key, subject.wanted, [p for p in subject.applied if p not in subject.wanted and known(p)])
+        change = self.changes.get(key)
+        anew = change is not None and change.action in (Action.CREATE, Action.REPLACE)
+        values = subject.wanted if anew else updated(subject.wanted, subject.applied, guest.kind)
+        self.journal.applied(key, values, [p for p in subject.applied if p not in subject.wanted and known(p)])
         self.done.add(key)
         self.failed.pop(key, None)
         self.ready(key)

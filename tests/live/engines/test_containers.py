@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes.site import Site, farm
+from fakes.site import KEY, Site, farm
 
+from atlas.compare import warnings
 from atlas.errors import TerraformError
 
 
@@ -91,3 +92,13 @@ def test_a_search_domain_needs_no_name_server(site: Site) -> None:
     wanted = farm({"name": "ct", "kind": "container", "dns": {"search": "example.org"}})
     site.apply(wanted)
     assert site.plan(wanted)[1].changes == ()
+
+
+def test_keys_that_it_was_not_given_are_not_written_down_as_given(site: Site) -> None:
+    guest = {"name": "ct", "kind": "container"}
+    site.apply(farm(guest))
+    given = site.store.applied("test", "farm")["ct"]["user.ssh_keys"]
+    more = farm({**guest, "user": {"ssh_keys": [KEY.replace("AAAI", "BBBI")]}, "memory": "2GiB"})
+    site.apply(more)
+    assert site.store.applied("test", "farm")["ct"]["user.ssh_keys"] == given
+    assert ["stay as they are" in d.summary for d in warnings(site.work(more))] == [True]

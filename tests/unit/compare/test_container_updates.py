@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,3 +59,4 @@ def test_changed_keys_of_a_container_are_a_warning() -> None:
     after = then(before, {**CT, "user": {"ssh_keys": [KEY.replace("AAAI", "BBBI")]}})
     assert compare(after) == ()
     assert "stay as they are" in warnings(after)[0].summary
+    assert warnings(replace(before, instances=(), destroy=True)) == ()

@@ -101,3 +101,4 @@ def test_a_torn_record_is_an_error_with_a_way_out(tmp_path: Path) -> None:
 
 def test_cancelling_what_never_ran_does_nothing(tmp_path: Path) -> None:
     cancel(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -63,7 +63,8 @@ def more(r: Reading, i: int) -> int:
         if not any(r.tag(k) in {"SIZE", "NUM"} for k in range(i + 2, min(i + 5, r.clause_end(i)))):
             r.ask(field, f"How much {field} should {who(r)} have?", r.scope)
             r.edit_only = r.edit_only or not r.draft.guests
-            return 2
+            than = i + 2 + (r.tag(i + 2) in {"OF", "THAN", "STARTING"})
+            return than + 1 - i if r.tag(than) == "OLD" else 2  # `more memory than usual`
     subject = subject_at(r.items, i, bare=False)
     if subject is None or r.tag(i + 1) in {"DISK", "DATA"}:
         return 0

@@ -101,6 +101,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
                 "OPENP",
                 "DASH",
                 "SAME",
+                "ANYWHERE",
             }
             or (not r.subjects and bool(r.kind))
             or (follows == "WORD" and all(re.search(r"\d", r.items[k].text) for k in (i, i + subject.length)))

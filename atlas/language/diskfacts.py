@@ -28,6 +28,20 @@ def disks(items: Sequence[Item]) -> list[Fact]:
     return [Fact("disk.any", sizes[0])]
 
 
+def disks_by_use(items: Sequence[Item]) -> list[Fact]:
+    """Read `50 GB for the system and 250 GB for data`."""
+    facts: list[Fact] = []
+    size = 0.0
+    for item in items:
+        if item.tag == "SIZE":
+            size = item.value
+        elif item.tag == "ROOT":
+            facts.append(Fact("disk.root", size))
+        elif item.tag == "DATA":
+            facts.append(Fact("disk.data", (size, None, 1), "add"))
+    return facts
+
+
 def several_disks(items: Sequence[Item]) -> list[Fact] | None:
     """Read `20g + 1t disks`; with `4g and 20g disk` only the last size is a disk's."""
     return [Fact("disk.list", (values(items, "SIZE"), False))] if plural(items[-1]) else None

@@ -93,7 +93,10 @@ def either(r: Reading, i: int) -> int:
     before = {"VERSION": "version", "VLAN": "vlan", "DISK": "disk", "MEMORY": "memory", "CORES": "cores"}
     if left == "NUM" and right == "NUM":
         field = "cores" if r.tag(i + 2) == "CORES" else before.get(r.tag(i - 2), field)
-    before_it = [r.tag(k) for k in (i - 3, i - 2)]
+    begin = i - 2
+    while r.tag(begin) in {"FILL", "TBD"}:
+        begin -= 1  # `postgres, either 15 or 16`
+    before_it = [r.tag(begin - 1), r.tag(begin)]
     if field == "count" and before_it in (["SWV", "COMMA"], ["OSV", "COMMA"]):
         field = {"SWV": "version", "OSV": "os"}[before_it[0]]  # `postgres, 15 or 16`
     if field is None:

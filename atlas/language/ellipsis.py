@@ -114,7 +114,10 @@ def _rows(items: list[Item]) -> list[Item]:
     counted = {x.value for k, x in enumerate(items) if x.tag in {"NUM", "TIMES"} and _names_guests(items, k)}
     for k, item in enumerate(items):
         match = _SHORT_ROW.fullmatch(item.low) if item.tag in {"WORD", "NAME"} else None
-        if match and int(match[3]) - int(match[2]) + 1 in counted:
+        apart = not counted and _tag(items, k - 1) in {"", "COMMA", "COLON", "AND", "STOP"} and sized(items, k + 2)
+        if match and (
+            int(match[3]) - int(match[2]) + 1 in counted or (apart and 0 < int(match[3]) - int(match[2]) < 20)
+        ):
             out[k] = replace(item, tag="NAMES", value=numbered_names(f"{match[1]}{match[2]}..{match[3]}"))
     return out
 

@@ -27,6 +27,7 @@ _AND_SIZES = "((AND|SLASH|COMMA|COMMA AND) (NUM|A|OF|STARTING|WITH)* SIZE (?! ME
 _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
 _OFF = "((COLON)? (OFF|NO (?=COMMA|STOP|CLOSEP|$))|COLON NUM)?"
 _OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
+_USED = "SIZE (FOR|AS) (A|FILL)* (ROOT|DATA) (DISK)?"
 _ENDS = "(?=COMMA|STOP|CLOSEP|$)"
 _ONTO = "(HOSTWORD|OF|A|HOST|NOUN|NODEWORD|STARTING|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
 _RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
@@ -76,7 +77,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # a page that has to answer
     ("(HTTP|HTTPS|FILL)* PATH (ON|PORT|FILL|A|COLON)* NUM (FILL|CHANGE)* ANSWER ((WITH|A|HTTP|FILL)* NUM)?", f.page),
     # mounts come before disks: a volume that is mounted is no disk
-    (f"MOUNT (A|HOSTWORD|HOST|NOUN|FILL|COLON|WORD)* PATH {_ONTO} PATH {_RO}", d.mount),
+    (f"MOUNT (A|HOSTWORD|HOST|NOUN|NODEWORD|FILL|COLON|WORD)* PATH {_ONTO} PATH {_RO}", d.mount),
     (f"PATH COLON PATH {_RO}", d.mount),
     (f"(A|NUM|MORE|DATA)* DISK (OF|WITH|STARTING|A|COLON)* SIZE {_STORED} MOUNT {_ONTO} PATH {_STORED} {_RO}", d.mount),
     (f"PATH (HOSTWORD)? MOUNT (A|ON|AS|TO)? PATH {_RO}", d.mount),
@@ -89,6 +90,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"PATH (COLON|OF|WITH)* SIZE {_STORED}", d.mount),
     ("(A)? DISK (OF|WITH)? SIZE ON (STORAGE)? (WORD|QUOTED) (ON|A|TO|AS|FOR|MOUNT)+ PATH", d.mount),
     # disks
+    (f"(NUM DISK)? (COLON|OF|WITH|OPENP)* {_USED} ((COMMA|AND)+ {_USED})+", d.disks_by_use),
     ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", d.disks),
     ("SIZE (AND SIZE)+ DISK", d.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", d.disks),
@@ -170,6 +172,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A)? (THIRD) NIC", f.fixed("nic", 2)),
     ("NIC NUM", lambda i: [Fact("nic", max(0, int(i[-1].value) - 1))]),
     ("NO (A|FILL)* STATIC (IP)?", lambda _: []),
+    ("NO (A|FILL)* IP (FILL|CHANGE)*", lambda _: []),
     ("NO DHCP", f.fixed("static", True)),
     ("DHCP", f.fixed("dhcp", True)),
     (
@@ -189,6 +192,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
     (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
+    (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A)* {_SERVICE}", n.services),
     (f"(ALL|A|FILL)* (PORT)? CLOSE (A|ALL|PORT)* (COMMA)? (EXCEPT|FILL) (FOR|A|PORT)* {_PORTS}", n.ports),
     (f"(CLOSE|NO OPEN) (A|FILL|PORT|COLON)* {_PORTS}", n.closed),
     (f"(REMOVE|NO) (A|OPEN|FILL|ALL)* PORT (COLON)? {_PORTS}", n.closed),
@@ -245,7 +249,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("(A|NOUN|FILL)* (GPUMODEL)+ (NUM)? (GPU)*", f.gpu),
     ("(A)? GPU", f.gpu),
     # what runs on it
-    ("(NO|REMOVE) (A)? SWV", f.software),
+    ("(NO|REMOVE) (A|FILL|INSTALL)* SWV", f.software),
     ("(STARTING)? OSV (FOR|TO|WITH|BY) OSV", lambda i: [Fact("image", i[-1].value)]),  # `swap debian for ubuntu`
     ("NO (NUM|SIZE) (?=COMMA|STOP|$)", f.not_that),
     ("NO (A)? KIND (?! (OPEN|PORT))", lambda _: []),  # `a vm, not a container`

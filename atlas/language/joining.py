@@ -18,7 +18,7 @@ _SINGULAR = frozenset({"vm", "lxc", "ct", "container", "server", "host", "box", 
 
 def joined(items: list[Item], table: Words) -> list[Item]:
     """Join what only has a meaning together: numbers with units, systems and software with versions."""
-    items, out = spelt(items), list[Item]()
+    items, out = spelt(_measured(items)), list[Item]()
     i = 0
     while i < len(items):
         item, rest = items[i], items[i + 1 : i + 4]
@@ -32,9 +32,7 @@ def joined(items: list[Item], table: Words) -> list[Item]:
             i += size[1]
             continue
         item = _as_meant(item, rest, out)
-        if item.tag in {"OS", "SW"} and (
-            skip := _version_at(item, rest, tags, counted=bool(out) and out[-1].tag == "NUM")
-        ):
+        if item.tag in {"OS", "SW"} and (skip := _version_at(item, rest, tags, counted=_is_counted(out))):
             version = str(rest[skip - 1].value)
             if item.tag == "OS":
                 out.append(Item("OSV", f"{item.value}-{version}", item.text, item.start))
@@ -51,6 +49,23 @@ def joined(items: list[Item], table: Words) -> list[Item]:
         out.append(item)
         i += 1
     return _releases(out)
+
+
+def _measured(items: list[Item]) -> list[Item]:
+    """Put a unit behind its number: `8 more gigs` is `8 gigs more`."""
+    out = list(items)
+    for k in range(len(out) - 2):
+        if [x.tag for x in out[k : k + 3]] == ["NUM", "MORE", "UNIT"]:
+            out[k + 1], out[k + 2] = out[k + 2], out[k + 1]
+    return out
+
+
+def _is_counted(out: list[Item]) -> bool:
+    """Tell whether a number stands in front, and words for what is counted: `two standby postgres 16 servers`."""
+    at = len(out) - 1
+    while at >= 0 and out[at].tag in {"ROLE", "BIG", "OSV"}:
+        at -= 1
+    return at >= 0 and out[at].tag == "NUM"
 
 
 def _releases(items: list[Item]) -> list[Item]:
@@ -77,6 +92,8 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
     follows = rest[0] if rest else Item("", None, "", 0)
     if item.tag == "IMAGE":
         return _image(item, follows.tag, out)
+    if item.tag == "SHARE" and any(x.tag == "PATH" for x in rest):
+        return replace(item, tag="MOUNT")  # `share the node's /srv to /srv`
     if item.low == "bind" and follows.tag in {"PATH", "MOUNT"}:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
@@ -138,6 +155,9 @@ def _range_of_names(item: Item, rest: list[Item]) -> list[str] | None:
     if len(rest) < 2 or rest[0].tag not in {"TO", "DASH", "A"} or (rest[0].tag == "A" and rest[0].low != "a"):
         return None
     first, last = (re.fullmatch(r"([a-z][\w-]*?)(\d+)", x.low) for x in (item, rest[1]))
+    letters = [re.fullmatch(r"([a-z][\w-]*-)([a-z])", x.low) for x in (item, rest[1])]
+    if letters[0] and letters[1] and letters[0][1] == letters[1][1] and letters[0][2] < letters[1][2]:
+        return [f"{letters[0][1]}{chr(c)}" for c in range(ord(letters[0][2]), ord(letters[1][2]) + 1)]
     if not first or not last or first[1] != last[1] or int(first[2]) >= int(last[2]):
         return None
     return numbered_names(f"{first[1]}{first[2]}..{last[2]}")

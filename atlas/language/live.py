@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from atlas.language.draft import destroys
 from atlas.language.reading import Reading
+from atlas.language.subjects import subject_at
 
 _STATES = frozenset(
     {"is", "are", "now", "went", "being", "currently", "è", "sono", "ist", "sind", "está", "están", "est", "sont", "ya"}
@@ -18,4 +20,13 @@ def live(r: Reading, i: int) -> int:
     for g in r.scope or r.everyone():
         r.draft.guests[g].live = True
     r.apply.notes.append("live")
+    return 1
+
+
+def remake(r: Reading, i: int) -> int:
+    """Have it confirmed where guests that exist are to be made anew: `reinstall web1 with debian 13`."""
+    r.apply.changing, r.adding = True, False
+    subject = subject_at(r.items, i + 1, bare=True)
+    found = (r.scope if subject.it else r.find(subject)) if subject else []
+    r.draft.findings += [destroys(r.draft.guests[g]) for g in found if r.draft.guests[g].live]
     return 1

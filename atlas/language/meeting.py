@@ -192,6 +192,7 @@ def _meet_all(r: Reading, subject: Subject, i: int) -> bool:
     """Take words without a name or a role as said of all that are there; tell whether they were."""
     if r.subjects and _closes(r, subject, i):
         apply_subject(r, subject, r.everyone())
+        r.scope, r.weak = r.everyone(), True
         return True
     if _recounts(r, subject):
         r.scope, r.placed = scale(r, r.draft.focus or list(range(r.old)), subject.count), True
@@ -207,11 +208,12 @@ def _recounts(r: Reading, subject: Subject) -> bool:
 
 def _closes(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether `…, debian 12 vms` closes a list of guests that were named: it says what all of them are."""
-    plain = subject.many and subject.kind and not subject.names and not subject.role and not subject.some
+    many = subject.many or (subject.count == len(r.everyone()) > 1 and all(g >= r.old for g in r.everyone()))
+    plain = many and subject.kind and not subject.names and not subject.role and not subject.some
     return (
         bool(plain)
-        and r.tag(i - 1) in {"COMMA", "STOP", "ALL", "COLON"}
-        and r.tag(i + subject.length) in {"", "STOP", "COMMA"}
+        and r.tag(i - 1) in {"COMMA", "STOP", "ALL", "COLON", "CLOSEP"}
+        and (r.tag(i + subject.length) in {"", "STOP", "COMMA"} or not subject.many)
     )
 
 

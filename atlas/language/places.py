@@ -6,7 +6,7 @@ import re
 
 from atlas.language import groups
 from atlas.language.facts import Fact
-from atlas.language.nouns import GENERIC
+from atlas.language.nouns import GENERIC, Subject
 from atlas.language.reading import Reading, is_storage, values_of
 from atlas.language.subjects import subject_at
 from atlas.language.zones import NETS, on_network
@@ -17,7 +17,7 @@ _NODE = re.compile(r"pve|node|host|prox|hv", re.IGNORECASE)
 def on(r: Reading, i: int) -> int:
     """Take `on X` as a node or a storage, unless X is something else."""
     at = i + 1
-    if used := _inside(r, i) or _host(r, i):
+    if used := _inside(r, i) or _host(r, i) or _guest(r, i):
         return used
     if r.tag(i) == "STARTING" and not (r.tag(at) == "WORD" and _NODE.match(r.items[at].text)):
         return 0
@@ -62,6 +62,16 @@ def on(r: Reading, i: int) -> int:
     r.last = Fact("storage" if storage else "node", name)
     r.state(r.last, r.ahead(at + 1))
     return at + 1 - i + (storage and r.tag(at + 1) == "STORAGE")
+
+
+def _guest(r: Reading, i: int) -> int:
+    """Go on with a guest: `on web1 open 80`."""
+    name = r.items[i + 1].low if r.tag(i + 1) == "WORD" else ""
+    found = r.find(Subject(names=[name])) if name else []
+    if not found or any((r.draft.guests[g].name or "").lower() != name for g in found):
+        return 0
+    groups.narrow(r, found)
+    return 2
 
 
 def _host(r: Reading, i: int) -> int:

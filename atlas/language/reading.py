@@ -172,7 +172,7 @@ class Reading:
                     return self.all_but(at)[0] or None
                 subject = subject_at(self.items, at, bare=True)
                 if subject and (found := self.find(subject)):
-                    return self.picked(found, subject)
+                    return [*self.picked(found, subject), *self._also(at + subject.length)]
                 if subject and self.tag(k) != "FOR" and subject.indefinite is False and subject.ordinal is not None:
                     return self.picked(self.family or self.scope, subject)
         return None
@@ -190,6 +190,18 @@ class Reading:
         """Return all guests that the message can mean."""
         new = list(range(self.old, len(self.draft.guests)))
         return new or list(range(len(self.draft.guests)))
+
+    def _also(self, i: int) -> list[int]:
+        """Return the further guests that are listed at an item: `open 443 on web1 and web2`."""
+        at = i
+        while self.tag(at) in {"AND", "COMMA"}:
+            at += 1
+        subject = subject_at(self.items, at, bare=True) if at > i else None
+        found = self.find(subject) if subject and subject.names and not subject.kind else []
+        after = at + subject.length if subject else at
+        if not subject or not found or self.tag(after) not in {"", "COMMA", "STOP", "AND", "ONLY", "FILL"}:
+            return []
+        return [*found, *self._also(after)]
 
     def all_but(self, i: int) -> tuple[list[int], int]:
         """Return whom `all` or `all except web2` at an item means, and how many items that takes."""

@@ -15,7 +15,9 @@ _PLAIN = frozenset({"WORD", "ROLE", "NAME", "CHECK", "BIG", "DATA", "BACKUP", "D
 """What may be a name where as many values follow as there are such words."""
 _MEASURES = frozenset({"NUM", "SIZE", "CORESHORT", "CORES", "MEMORY", "ADDR"})
 _ENDS = _TELLS | {"", "COMMA", "STOP", "OSV", "NUM", "NAMED", "FILL"}
-_BEFORE = frozenset({"OSV", "WORD", "BIG", "FILL", "SWV", "ROLE", "UNPRIVILEGED", "PRIVILEGED", "HA", "KIND", "DATA"})
+_BEFORE = frozenset(
+    {"OSV", "WORD", "BIG", "FILL", "SWV", "ROLE", "UNPRIVILEGED", "PRIVILEGED", "HA", "KIND", "DATA", "SAME"}
+)
 
 
 def with_names(items: Sequence[Item]) -> list[Item]:
@@ -70,7 +72,7 @@ def _plain(items: Sequence[Item], j: int) -> bool:
 
 def _told(items: Sequence[Item], begin: int, end: int, *, roles: bool = False) -> list[int]:
     """Return where plain words stand at the head of a clause, and something is said of them."""
-    said = (j for j in range(begin, end) if _tag(items, j + 1) in _TELLS)
+    said = (j for j in range(begin, end) if _tag(items, j + 1 + (_tag(items, j + 1) == "FILL")) in _TELLS)
     heads = (j for j in said if _plain(items, j) or (roles and items[j].tag == "ROLE"))
     return [j for j in heads if j == 0 or _tag(items, j - 1) in _BEGINS]
 
@@ -93,6 +95,10 @@ def _announced_behind(items: Sequence[Item], k: int) -> list[int]:
     begin = k
     while _tag(items, begin - 1) in _BEFORE:
         begin -= 1
+    told = _told(items, 0, max(0, begin - 2))
+    counted = _tag(items, begin - 1) == "NUM" and items[begin - 1].value == len(told) > 1
+    if counted and not any(item.tag in {"KIND", "NOUN"} for item in items[:begin]):
+        return told  # `alpha on pve1, beta on pve2: two debian vms`
     if _tag(items, begin - 1) != "ALL" or any(item.tag in {"KIND", "NOUN"} for item in items[:begin]):
         return []
     told = _told(items, 0, begin)
@@ -102,13 +108,14 @@ def _announced_behind(items: Sequence[Item], k: int) -> list[int]:
 def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
     """Return a list of so many words behind `three vms:`; nothing if it is longer or shorter."""
     at = k + 1
-    while _tag(items, at) in {"OSV", "COMMA"}:
+    while _tag(items, at) in {"OSV", "COMMA", "DASH", "FILL"}:
         at += 1
     opened = _tag(items, at) in {"COLON", "OPENP"}
     found, end = _words(items, at + opened)
     if len(found) != count and not opened:
         return _letters(items, k, count)
-    beside = _tag(items, k + 1) == "COMMA" and at == k + 2 and _tag(items, end) in {"COMMA", "STOP", ""}
+    apart = _tag(items, at - 1) in {"COMMA", "DASH"} and not {x.tag for x in items[k + 1 : at]} & {"OSV"}
+    beside = apart and _tag(items, end) in {"COMMA", "STOP", "DASH", ""}
     plain = all(_plain(items, j) or items[j].tag == "ROLE" for j in found)
     if beside and plain and _tag(items, found[-1] - 1) == "AND":
         return found  # `two vms, blue and green, …`

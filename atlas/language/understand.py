@@ -41,6 +41,8 @@ SAYS = {
 """The fields whose mention answers a question."""
 
 
+_LIKE = frozenset({"SAME", "ALIKE", "OLD"})
+"""What points at something that was made before."""
 _RESTART = re.compile(
     r"\s*(?:please )?(?:start over|start again|start from scratch|reset|forget (?:all )?(?:that|everything)|new draft|"
     r"ricomincia(?: da capo)?|von vorne|empezar de nuevo|recommence[rz]?)\b[\s,.:;-]*",
@@ -96,6 +98,7 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
     new.notes = list(dict.fromkeys(reading.apply.notes))
     new.unknown = reading.unknown
     new.findings += refused
+    new.findings = [f for n, f in enumerate(new.findings) if f not in new.findings[:n]]
     _complete_addresses(new, known)
     new = _settled(new, reading)
     if reading.unread and new.guests and not new.questions and not new.findings:
@@ -103,6 +106,8 @@ def understand(text: str, draft: Draft, known: Known) -> Draft:
         new.questions.append(
             Question(field="what", text=f"I made nothing of {words}. Say it in other words, or `skip`.")
         )
+    if not new.guests and not new.questions and not new.findings and any(x.tag in _LIKE for x in items):
+        new.questions.append(Question(field="target", text="What should it be like? I know only what you say here."))
     if not new.guests and not new.questions and not new.findings:
         new.questions.append(
             Question(field="what", text="What do you want? Such as: two debian servers with nginx, 4 GB.")

@@ -6,12 +6,25 @@ import re
 
 from atlas.language.reading import Reading
 
-_NAMELIKE = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d)[\w.-]+")
+_NAMELIKE = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d|.*-[a-z]$)[\w.-]+")
 """Words that mean something about guests although it is not known what, such as `web9`; no ticket and no year."""
 _MEANS = frozenset(
     (
         *("PATH", "READONLY", "NAMES", "URL", "KEY", "MACADDR", "MTU", "VERSION", "PORTPROTO", "PREFIXLEN"),
-        *("LASTPART", "ADDR", "SIZE", "GPUMODEL", "VMBR", "SHARE", "EXCEPT", "CLOSE", "GONE", "REPLACE", "FEWER"),
+        *(
+            "LASTPART",
+            "ADDR",
+            "SIZE",
+            "GPUMODEL",
+            "VMBR",
+            "SHARE",
+            "FACTOR",
+            "EXCEPT",
+            "CLOSE",
+            "GONE",
+            "REPLACE",
+            "FEWER",
+        ),
         *("NEVER", "POOL", "USER", "ORDER", "ONBOOT", "PROTECTION", "CPUTYPE", "UDP"),
         *("BALLOON", "NESTING", "OFF", "VMID", "CORESHORT", "TIMES", "REACH", "MIN", "VLAN", "OR"),
     )
@@ -45,7 +58,11 @@ def passed(r: Reading, i: int) -> None:
     item = r.items[i]
     if item.tag in {"WORD", "QUOTED"}:
         r.unknown.append(item.text)
-    loud = item.tag in _MEANS or (item.tag == "WORD" and _NAMELIKE.fullmatch(item.text))
+    placed = r.tag(i + 1) == "ON" and r.tag(i + 2) == "WORD" and r.tag(i - 1) in {"", "COMMA", "STOP", "AND", "COLON"}
+    counts = item.tag == "FACTOR" and "times" in item.low  # `clone it three times`
+    loud = (item.tag in _MEANS and not counts) or (
+        item.tag == "WORD" and ((placed and not item.low.endswith(("ed", "ing"))) or _NAMELIKE.fullmatch(item.text))
+    )
     if loud or (item.tag == "NO" and _denies(r, i)):
         r.unread.append(item.text)
 

@@ -80,6 +80,7 @@ _HANDLERS = {
     "EXCEPT": pointing.excepted,
     "NO": naming.no_longer,
     "LIVE": live.live,
+    "REMAKE": live.remake,
     "CLONE": doubts.cloned,
     "RESIZE": changing.resize,
     "SHRINK": changing.shrink,

@@ -129,7 +129,7 @@ def _subject(r: Reading, i: int) -> int:
     subject = subject_at(r.items, i, bare=False)
     if subject is None:
         return _by_software(r, i)
-    if r.count is not None and subject.count is None and not subject.times:
+    if r.count is not None and subject.count is None and not (subject.times or subject.indefinite):
         subject.count = r.count
     r.count = None
     return subject.length if meeting.meet(r, subject, i) else 0

@@ -161,7 +161,7 @@ def _one(
             phrase = tuple(t.low for t in run)
             entry = _entry(phrase, table, software)
             if entry is not None and entry[0] == "IT" and length > 1 and _named_next(listed, i + length, table, names):
-                continue  # `the vm web1`
+                continue  # `the vm web1`, `the server network`
             if entry is not None:
                 return Item(entry[0], entry[1], " ".join(t.text for t in run), token.start), length
         return _word(token, table), 1
@@ -172,10 +172,12 @@ def _one(
 
 
 def _named_next(listed: list[Token], at: int, table: Words, names: frozenset[str]) -> bool:
-    """Tell whether a name stands at a token."""
+    """Tell whether a name stands at a token, or what a noun says more of."""
     if at >= len(listed) or listed[at].kind != "WORD":
         return False
     word = listed[at].low
+    if table.phrases.get((word,), ("",))[0] in {"NETWORK", "VLAN", "BRIDGE", "STORAGE", "POOL", "NODEWORD", "TEMPLATE"}:
+        return True
     if word in names or re.search(r"[\d-]", word):
         return True
     plain = word.isalpha() and (word,) not in table.phrases and word not in table.filler and inflected(word) is None

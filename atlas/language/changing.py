@@ -31,6 +31,7 @@ def add(r: Reading, i: int) -> int:
 def more(r: Reading, i: int) -> int:
     """Take `two more`, `another vlan` and `more memory`: like guests, another value, or one to ask for."""
     at = i + 1 + (r.tag(i + 1) == "NUM")
+    at += 2 * (r.tag(at) == "OF" and r.tag(at + 1) in {"ALL", "IT"})  # `two more of them`
     behind = at + (r.tag(at) == "FILL")
     alike = behind + (r.tag(behind) == "ALIKE")
     if (
@@ -82,6 +83,10 @@ def _ends(r: Reading, at: int) -> bool:
 
 def change(r: Reading, i: int) -> int:
     """Begin to change what there is; take `give it 256` and `make that 3`."""
+    if r.old and r.pending and not r.subjects and r.tag(i - 1) in {"AND", "STOP"}:
+        for fact in r.pending:  # `back to pve1, and make a second one on pve3`
+            r.apply.apply(fact, r.draft.focus or list(range(r.old)))
+        r.pending = []
     r.apply.changing, r.adding, r.apply.growing, r.apply.disk_comes = True, False, False, False
     if r.items[i].low in _ALTERS and (used := unsaid(r, i)):
         return used

@@ -59,8 +59,9 @@ def unsure(r: Reading, i: int) -> int:
         "SPECS": "size",
     }
     for k in (*range(i + 1, end), *range(i - 1, begin - 1, -1)):
-        if r.tag(k) in fields:
-            field = fields[r.tag(k)]
+        tag = "OSWORD" if r.items[k].low == "os" else r.tag(k)
+        if tag in fields:
+            field = fields[tag]
             if r.tag(k) == "VERSION" and r.items[k].value is not None:
                 continue
             r.ask(field, f"Which {field} do you want?", r.scope, firm=True)

@@ -132,6 +132,7 @@ def create(r: Reading, subject: Subject, *, listed: bool = False) -> None:
     apply_subject(r, subject, new)
     if subject.some or (subject.many and subject.count is None and not subject.names):
         r.ask("count", f"How many {subject.words or 'guests'} do you want?", new)
+    r.unread += [subject.words] if subject.guess else []
     if subject.big:
         r.ask(
             "size",

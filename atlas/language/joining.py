@@ -96,7 +96,7 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
         return replace(item, tag="MOUNT")  # `share the node's /srv to /srv`
     if item.low == "bind" and follows.tag in {"PATH", "MOUNT"}:
         return replace(item, tag="MOUNT")  # not the name server
-    if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and out[-1].tag == "COMMA":
+    if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and _behind_address(out):
         return replace(item, tag="GATEWAY")
     odd = item.tag == "ONLY" or (item.tag == "NUM" and item.text.isalpha())
     if odd and out and out[-1].low in _SINGULAR and follows.tag in {"WITH", "COMMA", "OS", "ON", "STOP"}:
@@ -109,6 +109,11 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
     if item.low == "node" and _version_of_nodejs(follows) and (not out or out[-1].tag not in {"ON", "A", "NUM", "TO"}):
         return replace(item, tag="SW", value="nodejs")  # `node 20 and redis`
     return item
+
+
+def _behind_address(out: list[Item]) -> bool:
+    """Tell whether a new clause begins here, or one that goes on with an address: `10.0.0.5/24 and router …`."""
+    return out[-1].tag == "COMMA" or (out[-1].tag == "AND" and len(out) > 1 and out[-2].tag in {"ADDR", "PREFIXLEN"})
 
 
 def _version_of_nodejs(item: Item) -> bool:

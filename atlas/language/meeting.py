@@ -130,6 +130,8 @@ def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
         if not r.draft.guests and not coming and not announced:
             r.ask("target", "Which guest do you mean? There is none in this draft yet.")
             r.dangling = True
+        elif (told := _of_that_kind(r, i)) and r.subjects:
+            narrow(r, told)  # `two vms and a container. … The container is called west`
         elif not r.subjects and r.draft.focus:
             r.scope, r.placed = list(r.draft.focus), True
             if r.items[i].low == "it" and len({r.draft.guests[g].name for g in r.scope}) > 1:
@@ -137,6 +139,13 @@ def _meet_pointed(r: Reading, subject: Subject, i: int) -> bool | None:
                 r.ask("target", f"Which guest do you mean: {names}?", r.scope)
         return True
     return None
+
+
+def _of_that_kind(r: Reading, i: int) -> list[int]:
+    """Return the guests that `the container` means, where there are others too."""
+    kind = {"container": "container", "vm": "vm"}.get(r.items[i].low.rpartition(" ")[2], "")
+    alike = [g for g, x in enumerate(r.draft.guests) if x.fields.get("kind", "vm") == kind]
+    return alike if len(alike) < len(r.draft.guests) else []
 
 
 def _introduced(r: Reading, subject: Subject, i: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from atlas.language.items import Item
+from atlas.language.items import Item, plural
 from atlas.language.nouns import Subject, sized
 
 _COLLECTIVES = frozenset(
@@ -19,6 +19,9 @@ def told_apart(items: Sequence[Item], stop: int, subject: Subject) -> bool:
         return False
     stem = stem_of(subject.names[0])
     follows = items[stop].tag if stop < len(items) else ""
+    told = (k for k in range(stop + 1, len(items) - 1) if items[k].tag == "NAME" and items[k + 1].tag == "OPENP")
+    if follows == "OPENP" and items[stop - 1].tag == "NAME" and any(told):
+        return True  # `2 vms ga (vlan 5) and gb (vlan 6)`
     alike = (item for item in items[stop:] if item.tag in {"WORD", "NAME"} and item.low != subject.names[0].lower())
     return bool(stem) and follows not in {"COMMA", "AND", "WORD"} and any(stem_of(item.text) == stem for item in alike)
 
@@ -60,6 +63,11 @@ def _named_so(items: Sequence[Item], at: int, joint: int) -> bool:
     return items[at - 1].tag == items[joint].tag == "ROLE" and follows not in {"KIND", "NOUN", "TIMES", "ROLE"}
 
 
+def _measured(items: Sequence[Item], at: int) -> bool:
+    """Tell whether a size follows."""
+    return at < len(items) and items[at].tag in {"SIZE", "CORESHORT"}
+
+
 def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare: bool) -> Subject | None:
     """Return the subject of a name or a word that stands alone."""
     item = items[at]
@@ -80,6 +88,8 @@ def bare_name(items: Sequence[Item], i: int, at: int, subject: Subject, *, bare:
         return None  # `port 443 freely`
     if item.tag == "WORD" and subject.count is not None:  # `two frobnicators`
         subject.role, subject.names = item.text, []
+        told = at + 1 + (at + 1 < len(items) and items[at + 1].tag == "WITH")
+        subject.guess = not (plural(item) or sized(items, told) or _measured(items, told))
     subject.weak = item.tag != "NAME" and subject.count is None
     subject.named = bool(subject.names)
     follows = items[at + 1].tag if at + 1 < len(items) else ""

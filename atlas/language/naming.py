@@ -75,15 +75,6 @@ def named(r: Reading, i: int) -> int:
     return end - i
 
 
-def no_longer(r: Reading, i: int) -> int:
-    """Skip a name or a node that a guest does not have, as it was just given another: `call it shop, not kiosk`."""
-    ends = r.tag(i + 2) in {"", "COMMA", "STOP", "AND"}
-    nodes = {r.draft.guests[g].fields.get("node") for g in r.scope} - {None}
-    if r.tag(i + 1) == "ON" and r.tag(i + 2) == "WORD" and nodes and r.items[i + 2].text not in nodes:
-        return 3  # `on pve4, not on pve1`
-    return 2 if r.apply.notes[-1:] == ["name"] and r.tag(i + 1) in {"WORD", "NAME", "ROLE"} and ends else 0
-
-
 def _many(r: Reading) -> bool:
     """Tell whether several guests are spoken of, whose names may stand one beside the other."""
     return len(r.subjects[-1] if r.subjects else r.scope) > 1 or (r.count or 1) > 1

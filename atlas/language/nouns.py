@@ -41,6 +41,7 @@ class Subject:
         weak: Whether it is a bare word, which need not be a guest.
         named: Whether it is a bare name.
         many: Whether it is a plural without a number.
+        guess: Whether it is an unknown word, which nothing but a number says is a guest.
     """
 
     length: int = 0
@@ -66,6 +67,7 @@ class Subject:
     named: bool = False
     words: str = ""
     by_software: bool = False
+    guess: bool = False
 
 
 def role_word(word: str) -> str:

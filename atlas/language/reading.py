@@ -122,6 +122,10 @@ class Reading:
         guests = self.draft.guests
         if subject.big and subject.definite and not (subject.names or subject.role or subject.kind):
             return self._of_size(small=subject.big.lower() in _SMALL)
+        plain = subject.definite and subject.kind and not (subject.names or subject.role or subject.image)
+        if plain and subject.count is None and subject.ordinal is None and not subject.more:
+            alike = [g for g, x in enumerate(guests) if x.fields.get("kind", "vm") == subject.kind]
+            return alike if len(alike) < len(guests) else []  # `the vms`, where there are containers too
         words = {w.lower() for w in (*subject.names, subject.role) if w}
         named = [g for g, x in enumerate(guests) if x.name and x.name.lower() in words]
         if named:
@@ -233,7 +237,9 @@ class Reading:
         """Return the whole family for a fact that no single member was told, once each has been spoken of."""
         if not self.family or not self.comma or not set(self.family) <= self.told:
             return self.scope
-        if any((g, fact.field) in self.apply.said for g in self.family if g not in self.scope):
+        if fact.field not in {"storage", "disk.data"} and any(
+            (g, fact.field) in self.apply.said for g in self.family if g not in self.scope
+        ):
             return self.scope
         return self.family
 

@@ -29,6 +29,11 @@ def remove(r: Reading, i: int) -> int:
         return 0
     if subject is None:
         return 1
+    several = r.scope if subject.it and r.items[i + 1].low == "it" else []
+    if len({label(r.draft.guests[g]) for g in several}) > 1:
+        names = ", ".join(label(r.draft.guests[g]) for g in several)
+        r.ask("target", f"Which of {names} should go?", several)
+        return 1 + subject.length
     going = _going(r, subject)
     if not going:
         r.ask("target", f"Which guest should go? There is no {subject.words or 'such guest'} in this draft.")

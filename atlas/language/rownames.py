@@ -74,7 +74,9 @@ def _told(items: Sequence[Item], begin: int, end: int, *, roles: bool = False) -
     """Return where plain words stand at the head of a clause, and something is said of them."""
     said = (j for j in range(begin, end) if _tag(items, j + 1 + (_tag(items, j + 1) == "FILL")) in _TELLS)
     heads = (j for j in said if _plain(items, j) or (roles and items[j].tag == "ROLE"))
-    return [j for j in heads if j == 0 or _tag(items, j - 1) in _BEGINS]
+    return [
+        j for j in heads if j == 0 or _tag(items, j - 1) in _BEGINS or (j == begin and _tag(items, j + 1) == "OPENP")
+    ]
 
 
 def _row(items: Sequence[Item], k: int, count: int | None) -> list[int]:
@@ -116,7 +118,7 @@ def _listed(items: Sequence[Item], k: int, count: int) -> list[int]:
         return _letters(items, k, count)
     apart = _tag(items, at - 1) in {"COMMA", "DASH"} and not {x.tag for x in items[k + 1 : at]} & {"OSV"}
     beside = apart and _tag(items, end) in {"COMMA", "STOP", "DASH", ""}
-    plain = all(_plain(items, j) or items[j].tag == "ROLE" for j in found)
+    plain = all(items[j].tag == "ROLE" for j in found) or any(_plain(items, j) for j in found)
     if beside and plain and _tag(items, found[-1] - 1) == "AND":
         return found  # `two vms, blue and green, …`
     named = _tag(items, at) == "COLON" and 1 < len(found) != count and all(_plain(items, j) for j in found)

@@ -53,15 +53,26 @@ _NOTHING = frozenset(
 """What a `no` may stand before and deny nothing: it begins a correction, or is a word of courtesy."""
 
 
+_WANTED = frozenset({"OSWORD", "ROOT", "VLAN", "IP", "DISK", "MEMORY", "CORES", "NODEWORD", "STORAGE", "GATEWAY"})
+"""What a value is wanted for."""
+
+
 def passed(r: Reading, i: int) -> None:
     """Note an item that no rule took: a word that is not known, or something of meaning that has to be asked about."""
     item = r.items[i]
     if item.tag in {"WORD", "QUOTED"}:
         r.unknown.append(item.text)
     placed = r.tag(i + 1) == "ON" and r.tag(i + 2) == "WORD" and r.tag(i - 1) in {"", "COMMA", "STOP", "AND", "COLON"}
+    value = r.tag(i - 1) == "COLON" and r.tag(i + 1) in {"STOP", "COMMA", ""}  # `vm: archive; os: debian`
+    some = item.tag == "MORE" and r.tag(i - 1) == "NUM"
     counts = item.tag == "FACTOR" and "times" in item.low  # `clone it three times`
-    loud = (item.tag in _MEANS and not counts) or (
-        item.tag == "WORD" and ((placed and not item.low.endswith(("ed", "ing"))) or _NAMELIKE.fullmatch(item.text))
+    loud = (
+        some
+        or (item.tag in _MEANS and not counts)
+        or (
+            item.tag == "WORD"
+            and (value or (placed and not item.low.endswith(("ed", "ing"))) or _NAMELIKE.fullmatch(item.text))
+        )
     )
     if loud or (item.tag == "NO" and _denies(r, i)):
         r.unread.append(item.text)
@@ -72,4 +83,5 @@ def _denies(r: Reading, i: int) -> bool:
     at = i + 1
     while r.tag(at) in {"A", "FILL"}:
         at += 1
-    return r.tag(at) not in _NOTHING
+    undecided = r.tag(at) == "WORD" and r.tag(i - 1) in _WANTED  # `the os is not decided`
+    return undecided or r.tag(at) not in _NOTHING

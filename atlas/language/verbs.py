@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atlas.language import (
     changing,
+    denying,
     doubts,
     live,
     naming,
@@ -78,7 +79,7 @@ _HANDLERS = {
     "KIND": vmids.numbered,
     "VMIDNUM": vmids.given,
     "EXCEPT": pointing.excepted,
-    "NO": naming.no_longer,
+    "NO": denying.denied,
     "LIVE": live.live,
     "REMAKE": live.remake,
     "CLONE": doubts.cloned,

@@ -87,6 +87,10 @@ def _title(r: Reading, i: int) -> int:
         return 4
     start = i + (r.tag(i) == "A")
     at = start + 1 + (r.tag(start + 1) == "HEADING")
+    labelled = r.tag(i) == "KIND" and not plural(r.items[i]) and r.tag(i + 1) == "COLON" and r.tag(i + 2) == "WORD"
+    if labelled and r.tag(i + 3) in {"STOP", "COMMA", ""} and r.count is None:
+        groups.create(r, Subject(kind=r.items[i].value, names=[r.items[i + 2].text]))  # `vm: archive; os: …`
+        return 3
     heading = r.tag(i) == "KIND" and plural(r.items[i]) and r.tag(i + 1) == "COLON" and not r.old
     if heading and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"STOP", "COMMA", ""}:
         groups.create(r, Subject(count=r.items[i + 2].value, kind=r.items[i].value))  # `VMs: 2.`
@@ -221,8 +225,9 @@ def _shared(r: Reading, fact: Fact, i: int, used: int) -> bool:
     """Tell whether a fact closes a list of guests, and so is said of all: `2 web 1c and 1 db 4c, debian 12`."""
     while r.tag(i - 1) in {"ROOT", "OSWORD", "FILL", "ON", "WITH", "RUNNING", "COLON", "A", "USER"}:
         i, used = i - 1, used + 1
+    several = r.told and sum(item.tag == "OSV" for item in r.items) > 1  # each is told its own
     alone = r.tag(i - 1) in {"COMMA", "STOP", "DASH"} and r.tag(i + used) in {"", "COMMA", "STOP", "EACH"}
-    if not alone or fact.field not in _SHARED or len(r.subjects) < 2 or r.parens or r.family:
+    if not alone or fact.field not in _SHARED or len(r.subjects) < 2 or r.parens or r.family or several:
         return False
     guests = r.everyone()
     return guests[0] >= r.old and not any((g, fact.field) in r.apply.said for g in guests)

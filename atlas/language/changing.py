@@ -43,6 +43,9 @@ def more(r: Reading, i: int) -> int:
         groups.clone(r, found, r.count or (r.items[i + 1].value if at > i + 1 else 1))  # `add another one`, `two more`
         r.count = None
         return max(at, alike) - i
+    if r.tag(i + 1) == "NAMED" and r.draft.guests and not r.old:
+        groups.create(r, Subject(count=1, kind=r.draft.guests[-1].fields.get("kind")))  # `…, another called web2`
+        return 1
     if (other := elsewhere(r, i)) is not None:
         return other
     one = r.tag(i + 1) in {"FILL", "NUM"} and r.items[i + 1].low == "one"

@@ -50,7 +50,7 @@ def several_disks(items: Sequence[Item]) -> list[Fact] | None:
 def many_disks(items: Sequence[Item]) -> list[Fact]:
     """Read `2x 4TB` as so many disks, and `data disks: 2x 4TB` as so many further ones."""
     size, count = values(items, "SIZE")[0], values(items, "TIMES")[0]
-    if items[0].tag == "DATA":
+    if any(i.tag == "DATA" for i in items):
         return [Fact("disk.data", (size, None, count), "add")]
     return [Fact("disk.all", (size, count))]
 

@@ -29,7 +29,7 @@ _OFF = "((COLON)? (OFF|NO (?=COMMA|STOP|CLOSEP|$))|COLON NUM)?"
 _OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
 _USED = "SIZE (FOR|AS) (A|FILL)* (ROOT|DATA) (DISK)?"
 _ENDS = "(?=COMMA|STOP|CLOSEP|$)"
-_ONTO = "(HOSTWORD|OF|A|HOST|NOUN|NODEWORD|STARTING|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
+_ONTO = "(OPENP|CLOSEP|HOSTWORD|OF|A|HOST|NOUN|NODEWORD|STARTING|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
 _RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
 _STORED = "((ON|STARTING|OF) (A|STORAGE)* (WORD|QUOTED))?"
 _OWN = "(A|OF|FILL|FOR|LOTS|SOME|NUMBER|IT)*"
@@ -95,7 +95,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("SIZE (AND SIZE)+ DISK", d.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", d.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", d.disks),
-    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* SIZE", d.disks),
+    (f"(NUM)? {_Q}* (DISK|ROOT) (DISK)? ((OF|FOR)? (DATA|ROOT|MORE))* {_IS}* (SIZE|OPENP SIZE CLOSEP)", d.disks),
     (f"{_Q}* (DISK) {_IS}* NUM", d.disks),
     ("DISKINDEX (COLON|OF|WITH|A|ON)* SIZE", d.numbered_disk),
     ("SIZE (OF|A)* STORAGE (?! (WORD|COLON|QUOTED|NETWORK))", d.disks),
@@ -210,6 +210,8 @@ RULES: tuple[tuple[str, Maker], ...] = (
     (f"{_PORTS} (FILL|CHANGE|ONLY)* (OPEN|REACHABLE) {_SOURCE}", n.ports),
     ("ONLY? (PORT)? NUM ONLY? (STARTING|FOR) (A|NETWORK)* ADDR", n.ports),
     (f"(OPEN)? (PORT)? NUM (SLASH)? {_BOTH} (FILL)* (OPEN)?", n.both_protocols),
+    ("(PORT AND UDP|UDP AND PORT) (PORT)? NUM (FILL)* OPEN", n.both_protocols),
+    ("OPEN (A|FILL)* (PORT AND UDP|UDP AND PORT) (PORT)? NUM", n.both_protocols),
     ("OPEN (A|FILL)* (PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+", n.protocols),
     ("(PORT|UDP)+ NUM ((COMMA|AND|COMMA AND) (PORT|UDP)+ NUM)+ (FILL)* OPEN", n.protocols),
     (f"(ONLY)? OPEN (ONLY|A|ALL|FILL|FIREWALL|ON|REACH|TO)* (PORT|UDP)* (COLON|UDP)* {_PORTS} {_SOURCE}", n.ports),

@@ -94,6 +94,9 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
         return _image(item, follows.tag, out)
     if item.tag == "SHARE" and any(x.tag == "PATH" for x in rest):
         return replace(item, tag="MOUNT")  # `share the node's /srv to /srv`
+    name = follows.tag == "NAME" or (follows.tag == "WORD" and re.search(r"[\d-]", follows.text))
+    if item.low == "like" and name and out and out[-1].tag in {"COMMA", "NAME", "WORD", "KIND"}:
+        return replace(item, tag="SAME")  # `add web3, like web2`
     if item.low == "bind" and follows.tag in {"PATH", "MOUNT"}:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and _behind_address(out):
@@ -140,6 +143,8 @@ def _size_at(item: Item, rest: list[Item], tags: list[str], table: Words) -> tup
             return Item("SIZE", fraction * MIB[rest[skip].value], text, item.start), skip + 2
     if item.tag != "NUM" or not rest:
         return None
+    if rest[0].low in {"bit", "bits"} and tags[1] in {"PREFIX", "NETMASK", "NETWORK"}:
+        return Item("PREFIXLEN", f"/{item.value}", item.text, item.start), 3  # `a 24 bit prefix`
     text = f"{item.text} {rest[0].text}"
     if _is_bad_unit(rest, tags):
         return Item("BADUNIT", rest[0].text, text, item.start), 2

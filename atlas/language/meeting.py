@@ -84,7 +84,13 @@ def _said_of_it(r: Reading, subject: Subject, i: int) -> bool:
         return True
     behind = [r.tag(k) for k in range(i + subject.length, i + subject.length + 3)]
     instead = r.old and behind[:1] == ["NO"] and "KIND" in behind  # `a container instead of a vm`
-    if plain and (r.apply.changing or instead) and not r.adding and r.scope and _becomes(r, subject):
+    if (
+        plain
+        and (r.apply.changing or r.apply.correcting or instead)
+        and not r.adding
+        and r.scope
+        and _becomes(r, subject)
+    ):
         apply_subject(r, subject, r.scope)  # `make it a VM`, `the db should be a rocky 9 box`
         return True
     if subject.names or subject.count is not None or not r.scope or i == 0:
@@ -205,6 +211,7 @@ def _meet_all(r: Reading, subject: Subject, i: int) -> bool:
         return True
     if _recounts(r, subject):
         r.scope, r.placed = scale(r, r.draft.focus or list(range(r.old)), subject.count), True
+        apply_subject(r, subject, r.scope)
         return True
     return False
 
@@ -244,6 +251,9 @@ def _meet_again(r: Reading, found: list[int], subject: Subject) -> None:
 
 def _meet_in_order(r: Reading, subject: Subject) -> bool:
     """Go on with `the second one` of those that are spoken of; tell whether there are any."""
+    if not r.old and not r.family and subject.ordinal == len(r.draft.guests) > 0 and subject.indefinite:
+        create(r, Subject(count=1, kind=r.draft.guests[-1].fields.get("kind")))  # `…, and a third called web3`
+        return True
     if r.adding and r.draft.guests:
         like = r.draft.guests[r.scope[-1]].role if r.scope else None
         clone(r, [g for g, x in enumerate(r.draft.guests) if like is None or x.role == like][-1:], 1)

@@ -63,6 +63,9 @@ def named(r: Reading, i: int) -> int:
         r.count = None
         return end - i
     last = r.subjects[-1] if r.subjects else r.scope
+    if _next_row(r, i, last):
+        groups.create(r, Subject(count=1, names=names))  # `name: a, 2 cores`, and on the next line `name: b, …`
+        return end - i
     if r.joinable and r.latest and r.tag(i - 1) in {"ROLE", "NOUN", "SWV"}:
         last = r.latest  # `…, controller named c1`
     if r.family and 0 < len(r.scope) < len(r.family) and len(names) == len(r.scope):
@@ -73,6 +76,12 @@ def named(r: Reading, i: int) -> int:
         return end - i
     give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
     return end - i
+
+
+def _next_row(r: Reading, i: int, last: list[int]) -> bool:
+    """Tell whether a line begins the next guest, since the one before has its name."""
+    fresh = len(last) == 1 and last[0] >= r.old and bool(r.draft.guests[last[0]].name)
+    return fresh and r.tag(i - 1) in {"STOP", ""} and r.tag(i + 1) == "COLON" and not r.apply.correcting
 
 
 def _many(r: Reading) -> bool:

@@ -18,6 +18,14 @@ def per_node(items: Sequence[Item]) -> list[Item]:
     for k, item in enumerate(items):
         if item.tag != "EACH":
             continue
+        if (
+            _tag(items, k + 1) == "ON"
+            and _tag(items, k - 1) == "NUM"
+            and _tag(items, k - 2) in {"COMMA", "STOP", "DASH"}
+        ):
+            nodes, end = _nodes(items, k + 2)
+            if len(nodes) > 1:  # `three vms, one each on pve1, pve2 and pve3`
+                return [*items[: k - 1], *_on(nodes, item), *items[end:]]
         of = _tag(items, k - 1) == "ON" and _tag(items, k + 1) == "OF"
         on = 2 if _tag(items, k + 1) == "ON" else 0
         if of or on:
@@ -76,7 +84,7 @@ def _nodes_before(items: Sequence[Item], k: int) -> tuple[list[Item], int, int |
 def _count_before(items: Sequence[Item], end: int) -> int | None:
     """Return where the guests are counted in front of `each`: the number or the article of their noun."""
     noun = next((j for j in range(end - 1, -1, -1) if items[j].tag in _GUEST), None)
-    if noun is None:
+    if noun is None or any(x.tag in {"COMMA", "STOP"} for x in items[noun:end]):
         return None
     at = next((j for j in range(noun - 1, -1, -1) if items[j].tag in {"NUM", "A", "STOP", "COMMA"}), None)
     return at if at is not None and items[at].tag in {"NUM", "A"} else None

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any
-
 from atlas.language import groups
 from atlas.language.doubts import elsewhere
-from atlas.language.draft import DraftGuest, label
-from atlas.language.facts import Fact
+from atlas.language.draft import label
 from atlas.language.nouns import Subject
 from atlas.language.reading import Reading
 from atlas.language.subjects import subject_at
@@ -117,89 +113,3 @@ def others(r: Reading, i: int) -> int:
     if rest:
         groups.narrow(r, rest)
     return 1
-
-
-def same(r: Reading, i: int) -> int:
-    """Take `same os` from the group before; `like the old one` is a question."""
-    before = r.subjects[-2] if len(r.subjects) > 1 else list(range(r.old))[-1:] if r.subjects else []
-    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"OSWORD", "ROOT", "OSV"}:
-        image = r.draft.guests[before[0]].fields.get("image")
-        if image:
-            r.state(Fact("image", image))
-        return 2
-    if (
-        r.tag(i) == "SAME"
-        and before
-        and r.tag(i - 1) == "FILL"
-        and r.tag(i + 1) in {"", "COMMA", "STOP", "FILL", "WITH"}
-    ):
-        for g in r.scope:
-            r.draft.guests[g].fields = _like(r.draft.guests[before[0]]) | r.draft.guests[g].fields
-        return 1  # `kafka1 with 4 cores. kafka2 is the same but with 32 GB`
-    part = {"CORES": "cpu", "MEMORY": "memory", "DISK": "disks", "SIZE": "memory"}.get(r.tag(i + 1))
-    if r.tag(i) == "SAME" and before and part is not None:  # `… same cores, same disk`
-        for g in r.scope if part in (like := r.draft.guests[before[0]].fields) else ():
-            r.draft.guests[g].fields.setdefault(part, deepcopy(like[part]))
-        return 2
-    if r.tag(i) == "SAME" and before and r.tag(i + 1) in {"", "COMMA", "STOP", "SPECS"}:
-        for field in ("cpu", "memory", "disks", "image"):  # `a1 with 2 cores, a2 with the same`
-            if field in (like := r.draft.guests[before[0]].fields):
-                for g in r.scope:
-                    r.draft.guests[g].fields.setdefault(field, deepcopy(like[field]))
-        return 1 + (r.tag(i + 1) == "SPECS")
-    ahead = [r.tag(k) for k in range(i, min(i + 5, r.clause_end(i)))]
-    thing = {"TEMPLATE": "template", "STORAGE": "storage", "VLAN": "vlan", "NODEWORD": "node"}.get(r.tag(i + 1))
-    end = next((k for k, tag in enumerate(ahead) if tag in {"OLD", "OTHERS"}), None)
-    if end is not None and r.tag(i) == "SAME" and thing is not None:
-        r.ask(thing, f"Which {thing} do you mean? I know only what you say here.", r.scope)
-        return end + 1 + (r.tag(i + end + 1) in {"KIND", "NOUN"})  # `the same storage as the other vms`
-    if "OLD" in ahead or (r.tag(i) == "SAME" and "IT" in ahead):
-        r.ask(
-            "target", "Which guest do you mean? I know only what you say here, so name what it should be like.", r.scope
-        )
-        r.apply.notes.append("target")
-        return len(ahead)
-    return 0
-
-
-def _like(guest: DraftGuest) -> dict[str, Any]:
-    """Return what a guest is like, without what only one guest can have."""
-    fields = {k: v for k, v in deepcopy(guest.fields).items() if k != "vmid"}
-    for network in fields.get("networks", []):
-        network.pop("mac", None)
-        if network.get("address") != "dhcp":
-            network.pop("address", None)
-    return fields
-
-
-_UNSAID = {
-    "DISK": "disk",
-    "STORAGE": "storage",
-    "TEMPLATE": "template",
-    "IMAGE": "template",
-    "NETWORK": "ip",
-    "IP": "ip",
-    "KEYWORD": "ssh_key",
-    "BRIDGE": "bridge",
-    "VLAN": "vlan",
-    "NODEWORD": "node",
-    "GATEWAY": "gateway",
-    "GPU": "gpu",
-    "USER": "user",
-    "OSV": "os",
-    "OSWORD": "os",
-    "MEMORY": "memory",
-    "CORES": "cores",
-    "PORT": "ports",
-    "SWV": "software",
-}
-"""What is asked for where `the usual …` is all that was said."""
-
-
-def which_old(r: Reading, i: int) -> int:
-    """Ask what `the old disk` is, since nothing is known but what is said here."""
-    if r.tag(i + 1) in {"WORD", "ROOT", "DATA", *_UNSAID}:
-        field = _UNSAID.get(r.tag(i + 1), "target")
-        r.ask(field, f"What is {r.items[i].text} {r.items[i + 1].text}? I know only what you say here.", r.scope)
-        return 2
-    return same(r, i)

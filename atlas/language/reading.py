@@ -22,6 +22,7 @@ _STORAGE = re.compile(
 )
 _CORRECTS = re.compile(
     r"\b(?:no wait|sorry|oops|i mean|i meant|actually|rather|correction|scratch that|make that|anzi|nein|pardon|better|"
+    r"meglio|piuttosto|besser|mieux|"
     r"doch|lieber|mejor|plutôt|finalement|finally|instead|take|go with|going with)\b|(?<!\w)no[,:]|"
     r"[,;\u2013-]\s*(?:no|non|nein)\s+(?:make (?:it|that) )?\d"
 )

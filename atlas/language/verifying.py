@@ -92,7 +92,7 @@ def _checks(window: list[Item]) -> list[dict[str, Any]]:
     ports = [
         item.value
         for k, item in enumerate(window)
-        if item.tag == "NUM" and (k == 0 or window[k - 1].tag in {"PORT", "ON", "COLON", "AND"})
+        if item.tag == "NUM" and (k == 0 or window[k - 1].tag in {"PORT", "ON", "COLON", "AND", "HTTP", "HTTPS"})
     ]
     url = next((item.text for item in window if item.tag == "URL"), None)
     path = next((item.text for item in window if item.tag == "PATH"), None)

@@ -95,9 +95,10 @@ def _title(r: Reading, i: int) -> int:
     if heading and r.tag(i + 2) == "NUM" and r.tag(i + 3) in {"STOP", "COMMA", ""}:
         groups.create(r, Subject(count=r.items[i + 2].value, kind=r.items[i].value))  # `VMs: 2.`
         return 3
-    if heading and r.count is None and r.tag(i + 2) in {"WORD", "QUOTED"}:
+    first = i + 2 + (r.tag(i + 2) == "STOP")
+    if heading and r.count is None and r.tag(first) in {"WORD", "QUOTED", "NAMED"}:
         r.kind = r.items[i].value
-        return 2
+        return first - i
     tier = r.tag(at - 1) == "HEADING" and r.tag(at) == "OF"  # `a web tier of 3 vms`
     if r.tag(i) == "WORD" and r.tag(i + 1) == "COLON" and r.items[i].text.isalpha():
         counted = subject_at(r.items, i + 2, bare=False)

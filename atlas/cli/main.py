@@ -100,7 +100,9 @@ def main() -> None:
     code = code if isinstance(code, int) else int(ExitCode.DONE)
     if code == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code by itself
         begin = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
-        sys.stderr.write(f"{begin}interrupted; `atlas resume`, or the same command again, goes on\n")
+        sys.stderr.write(
+            f"{begin}interrupted; `atlas resume`, or the same command again, goes on with what was begun\n"
+        )
     sys.stdout.flush()
     unwritten = streams.lost()
     # A reader that has had enough, such as `head`, is no failure.

@@ -108,6 +108,9 @@ class Store(Protocol):
     def plan(self, hash_: str) -> Plan:
         """Return a plan. Raises NotFound."""
 
+    def plans(self, cluster: str, stack: str) -> Sequence[Plan]:
+        """Return all plans that were made of a stack."""
+
     def approve(self, hash_: str, by: str, *, granted: bool) -> Approval:
         """Record a decision."""
 
@@ -115,7 +118,10 @@ class Store(Protocol):
         """Return the latest decision on exactly this plan."""
 
     def new_run(self, plan: Plan, session: str | None) -> Run:
-        """Store a run at stage `approved`; the same plan approved once is run once: an open run of it is returned."""
+        """Store a run at stage `approved`; the same plan approved once is run once: an open run of it is returned.
+
+        Unless another run worked on the stack since: then the open one is ended, and a new one stored.
+        """
 
     def run(self, id_: str) -> Run:
         """Return a run. Raises NotFound."""

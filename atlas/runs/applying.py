@@ -71,6 +71,7 @@ def check_approval(site: Site, plan: Plan, emit: Emitter) -> Engine:
 
     Raises:
         ApprovalRefused: Otherwise; the refusal is an event too.
+        StalePlan: The bundle is that of another plan of ATLAS's own.
     """
     try:
         approval = site.store.approval(plan.hash)
@@ -80,6 +81,9 @@ def check_approval(site: Site, plan: Plan, emit: Emitter) -> Engine:
         again = "plan again, look at it, and approve the new plan"
         found = _bundle_on_disk(site.folder(plan.stack) / "bundle")
         if found != dict(plan.bundle):
+            if any(found == dict(other.bundle) for other in site.store.plans(plan.cluster, plan.stack)):
+                text = f"another plan of {plan.stack} was made after this one ({plan.hash[:12]}) was approved"
+                raise StalePlan(text, "`atlas resume` plans again, and asks for the new plan's approval")
             paths = sorted(p for p in {*found, *plan.bundle} if found.get(p) != plan.bundle.get(p))
             raise ApprovalRefused(f"the bundle was changed after the approval: {', '.join(paths[:5])}", again)
         engine, _ = site.engine("terraform" if plan.engine == "terraform" else "api")

@@ -138,6 +138,12 @@ class SqliteStore:
             row = _row(tables.table("plans"), hash_, "plan")
         return Plan.from_data(_json(row["data"], f"plan {hash_[:12]}"))
 
+    def plans(self, cluster: str, stack: str) -> Sequence[Plan]:
+        """Return all plans that were made of a stack."""
+        with self._database.reading() as tables:
+            rows = list(tables.table("plans").rows_where(_STACK, [cluster, stack]))
+        return [Plan.from_data(_json(row["data"], f"plan {row['hash'][:12]}")) for row in rows]
+
     def approve(self, hash_: str, by: str, *, granted: bool) -> Approval:
         """Record a decision; records are only ever added."""
         decision = Approval(hash_, by, granted, time.time())
@@ -153,12 +159,19 @@ class SqliteStore:
         return Approval(hash_, rows[0]["by"], bool(rows[0]["granted"]), rows[0]["ts"]) if rows else None
 
     def new_run(self, plan: Plan, session: str | None) -> Run:
-        """Store a run at stage `approved`, or return the open run of this very plan."""
+        """Store a run at stage `approved`, or return the open run of this very plan.
+
+        An open run after which another one worked on the stack is over: what it was about to do may be done by now,
+        so the plan begins anew, with the look at the cluster that every run begins with.
+        """
         run = Run(f"run-{_code(6)}", session, plan.stack, plan.cluster, plan.hash, "approved", None, "", time.time())
         with self._database.transaction() as tables:
             opened = list(tables.table("runs").rows_where("plan = ? AND result IS NULL", [plan.hash]))
-            if opened:
-                return Run(**opened[0])
+            later = "cluster = ? AND stack = ? AND started > ?"
+            for row in opened:
+                if not tables.table("runs").count_where(later, [plan.cluster, plan.stack, row["started"]]):
+                    return Run(**row)
+                tables.table("runs").update(row["id"], {"result": "failed", "reason": "another run came after it"})
             tables.table("runs").insert(asdict(run))
             if not plan.destroy:
                 tables.execute(

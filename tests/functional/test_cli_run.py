@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -167,3 +168,17 @@ def test_resuming_without_a_name_goes_on_with_nothing_that_surprises(atlas: Prog
     assert named["hint"].endswith("no-node.yaml")
     atlas("apply", spec, *API).ended(3)
     assert "awaiting_approval" in atlas("resume").ended(3).out
+
+
+def test_a_run_that_another_one_came_after_is_not_gone_on_with(atlas: Program) -> None:
+    spec = atlas.write({**SPEC, "metadata": {"name": "twice"}})
+    process = atlas.start("apply", spec, *API, "--yes", "--json")
+    assert process.stdout is not None
+    killed = next(json.loads(line)["session"] for line in process.stdout if '"task"' in line)
+    process.kill()
+    process.communicate()
+    atlas("apply", spec, *API, "--yes").ended(0)
+    stale = atlas("resume", killed, "--yes", "--json").ended(1)
+    assert "another plan of twice was made" in stale.one("diagnostic")["summary"]
+    assert atlas("resume", killed, "--yes", "--json").ended(0).one("run.done")["result"] == "nothing"
+    atlas("destroy", "twice", "--yes").ended(0)

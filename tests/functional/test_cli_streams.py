@@ -84,6 +84,6 @@ def test_a_signal_to_end_is_an_interrupt(atlas: Program) -> None:
             break
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told == "interrupted; `atlas resume`, or the same command again, goes on\n"
+    assert told == "interrupted; `atlas resume`, or the same command again, goes on with what was begun\n"
     atlas("apply", spec, *APPLY).ended(0)
     atlas("destroy", "streams", "--yes").ended(0)

@@ -101,6 +101,21 @@ def test_a_plan_has_one_open_run(store: SqliteStore, plan: Plan) -> None:
     assert store.runs("other") == []
 
 
+def test_an_open_run_is_over_once_another_one_worked_on_the_stack(store: SqliteStore, plan: Plan) -> None:
+    other = replace(plan, spec={"metadata": {"name": "web", "description": "later"}})
+    elsewhere = replace(plan, cluster="far")
+    for each in (plan, other, elsewhere):
+        store.save_plan(each)
+    run = store.new_run(plan, None)
+    store.new_run(elsewhere, None)
+    assert store.new_run(plan, None) == run
+    later = store.new_run(other, None)
+    again = store.new_run(plan, None)
+    assert again.id not in {run.id, later.id}
+    assert (store.run(run.id).result, store.run(run.id).reason) == ("failed", "another run came after it")
+    assert store.new_run(plan, None) == again
+
+
 def test_the_journal_takes_entries_from_several_threads(store: SqliteStore, plan: Plan) -> None:
     store.save_plan(plan)
     journal = store.journal(store.new_run(plan, None))

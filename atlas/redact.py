@@ -20,8 +20,17 @@ _TEXTS = (
 _NAMES = re.compile(r"(?i)(password|passwd|secret|token|api_?key|private_?key|ticket)$")
 
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plain(value: str) -> str:
+    """Return `value` without what a terminal would obey, such as escape sequences in the name of somebody's guest."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
 def text(value: str) -> str:
-    """Return `value` with everything that looks like a secret replaced."""
+    """Return `value` with everything that looks like a secret replaced, and nothing that a terminal would obey."""
+    value = plain(value)
     for pattern, instead in _TEXTS:
         value = pattern.sub(instead, value)
     return value

@@ -106,8 +106,10 @@ def schema(out: Output) -> None:
 
     from atlas.specfile import schema as made
 
-    del out  # it is JSON anyhow
-    typer.echo(json.dumps(made(), indent=2))
+    if out.json:
+        out.result({"schema": made()})
+    else:
+        typer.echo(json.dumps(made(), indent=2))
 
 
 @contextmanager

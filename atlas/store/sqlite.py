@@ -18,6 +18,7 @@ from atlas.plan import Plan
 from atlas.ports.cluster import Journal
 from atlas.ports.store import Approval, Message, Run, Session
 from atlas.ports.templates import TemplateRecord
+from atlas.redact import plain
 from atlas.state import Attributes, Lease
 from atlas.store import leases
 from atlas.store.database import Database, insert
@@ -275,7 +276,7 @@ def _code(length: int) -> str:
 
 def _text(said: str) -> str:
     """Return what can be stored of a text: a file's name or a terminal's line may hold bytes that are no text."""
-    return said.encode("utf-8", "replace").decode()
+    return plain(said.encode("utf-8", "replace").decode())
 
 
 def _row(table: Any, key: str, what: str) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_a_full_disk_loses_nothing(atlas: Program) -> None:
 
 
 def test_json_lines_are_the_only_output_of_looking_commands(atlas: Program) -> None:
-    for words in (("sessions", "list"), ("stacks", "list"), ("guests", "list", "--cluster", "lab")):
+    for words in (("sessions", "list"), ("stacks", "list"), ("guests", "list", "--cluster", "lab"), ("schema",)):
         assert atlas(*words, "--json").ended(0).one("result")
 
 

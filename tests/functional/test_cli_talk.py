@@ -83,6 +83,13 @@ def test_quiet_talk_still_shows_what_has_to_be_decided(atlas: Program) -> None:
     assert "Next is" not in done.out
 
 
+def test_what_a_terminal_would_obey_is_neither_shown_nor_stored(atlas: Program) -> None:
+    done = atlas("chat", *WORDS, "a", "server", "\x1b[31mred\x07")
+    session = atlas("sessions", "list", "--json").ended(0).one("result")["sessions"][0]["session"]
+    for text in (done.text, atlas("sessions", "show", session).ended(0).text):
+        assert not {"\x1b", "\x07"} & set(text)
+
+
 def test_a_fault_is_told_once(atlas: Program) -> None:
     done = atlas("chat", *WORDS, stdin=said("a debian server with 31 MB")).ended(2)
     assert done.out.count("is too little memory") == 1

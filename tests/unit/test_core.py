@@ -167,6 +167,11 @@ def test_secrets_do_not_get_through(value: dict[str, object]) -> None:
     assert redact.HIDDEN in shown
 
 
+def test_nothing_that_a_terminal_would_obey_leaves_the_process() -> None:
+    said = redact.data({"text": "web\x1b]0;title\x07\r\x9b31m\tis there\nü"})
+    assert said == {"text": "web\ufffd]0;title\ufffd\ufffd\ufffd31m\tis there\nü"}
+
+
 def test_events_are_numbered_redacted_and_of_one_form() -> None:
     seen: list[Event] = []
     emit = Emitter((seen.append,)).within(session="s", run="r")

@@ -40,6 +40,13 @@ def alike(r: Reading, subject: Subject) -> bool:
     return bool(stem) and stem in map(stem_of, words)
 
 
+def _goes_on(r: Reading, at: int) -> str:
+    """Return what follows behind auxiliary verbs: the `on` of `db-main must be on pve1`."""
+    while r.tag(at) in {"FILL", "CHANGE"}:
+        at += 1
+    return r.tag(at)
+
+
 def may_create(r: Reading, subject: Subject, i: int) -> bool:
     """Tell whether a bare word is a guest of its own here."""
     follows = r.tag(i + subject.length)
@@ -105,6 +112,7 @@ def may_create(r: Reading, subject: Subject, i: int) -> bool:
             }
             or (not r.subjects and bool(r.kind))
             or (follows == "WORD" and all(re.search(r"\d", r.items[k].text) for k in (i, i + subject.length)))
+            or (follows in {"FILL", "CHANGE"} and not r.old and _goes_on(r, i + subject.length) == "ON")
             or (follows == "FILL" and r.tag(i + subject.length + 1) in {"ADDR", "NUM", "SIZE", "CORESHORT", "SAME"})
             or r.tag(i - 1) == "AND"
             or follows == ""

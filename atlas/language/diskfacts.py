@@ -42,6 +42,14 @@ def disks_by_use(items: Sequence[Item]) -> list[Fact]:
     return facts
 
 
+def disks_of_one_unit(items: Sequence[Item]) -> list[Fact]:
+    """Read `two disks, 20 and 200 gigs`."""
+    last = items[-1]
+    unit = last.value / float(re.sub(r"[^\d.,]", "", last.text).replace(",", ".") or 1)
+    sizes = [float(item.value) * unit for item in items[1:] if item.tag == "NUM"]
+    return [Fact("disk.list", ([*sizes, last.value], any(i.tag == "DATA" for i in items)))]
+
+
 def several_disks(items: Sequence[Item]) -> list[Fact] | None:
     """Read `20g + 1t disks`; with `4g and 20g disk` only the last size is a disk's."""
     return [Fact("disk.list", (values(items, "SIZE"), False))] if plural(items[-1]) else None

@@ -28,6 +28,7 @@ _BOTH = "(PORT (AND|SLASH) UDP|UDP (AND|SLASH) PORT)"
 _OFF = "((COLON)? (OFF|NO (?=COMMA|STOP|CLOSEP|$))|COLON NUM)?"
 _OWN_SIZE = "(?! SIZE (?! (MEMORY|DISK|ROOT|DATA|SWAP|OF|MOUNT|MORE|FEWER|NUM|SIZE)))"  # `2g rootfs 16g`
 _USED = "SIZE (FOR|AS) (A|FILL)* (ROOT|DATA) (DISK)?"
+_REACHED = "(OPEN|PORT|A|FILL|FIREWALL|CHANGE|REACHABLE|STARTING|TO|ANYWHERE)*"
 _ENDS = "(?=COMMA|STOP|CLOSEP|$)"
 _ONTO = "(OPENP|CLOSEP|HOSTWORD|OF|A|HOST|NOUN|NODEWORD|STARTING|ON|TO|AS|FILL|IT|KIND|COLON|COMMA|WITH|FOR)*"
 _RO = "((OPENP|COMMA|ON|WITH|AS)* READONLY (CLOSEP)?)?"
@@ -92,6 +93,7 @@ RULES: tuple[tuple[str, Maker], ...] = (
     # disks
     (f"(NUM DISK)? (COLON|OF|WITH|OPENP)* {_USED} ((COMMA|AND)+ {_USED})+", d.disks_by_use),
     ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ SIZE ((AND|COMMA|SLASH) SIZE)+ (?! MEMORY)", d.disks),
+    ("NUM (DATA)? DISK (COMMA|COLON|OPENP|OF|WITH|A)+ NUM ((COMMA|SLASH) NUM)* (AND|SLASH) SIZE", d.disks_of_one_unit),
     ("SIZE (AND SIZE)+ DISK", d.several_disks),
     (f"(NUM)? {_Q}* SIZE {_Q}* (DISK|ROOT) {_OWN_SIZE}", d.disks),
     (f"(NUM)? (DATA|MORE)* DISK (DATA|COLON|OPENP|NUM|{_IS})* SIZE {_AND_SIZES}", d.disks),
@@ -127,7 +129,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
         "(FULL|LINKED) CLONE (OF|FOR|STARTING)* (A|KIND)* (TEMPLATE (VMID)?|VMID|KIND) (COLON)? NUM",
         lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
     ),
-    ("(FULL|LINKED) CLONE NUM", lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)]),
+    (
+        "(FULL|LINKED) CLONE (OF|STARTING|A)* NUM",
+        lambda i: [Fact("clone", i[0].tag.lower()), Fact("template", i[-1].value)],
+    ),
     ("CLONE (FULL|LINKED)", lambda i: [Fact("clone", i[1].tag.lower())]),
     ("(FULL|LINKED) CLONE", lambda i: [Fact("clone", i[0].tag.lower())]),
     ("(FULL|LINKED) (?=CLOSEP)", lambda i: [Fact("clone", i[0].tag.lower())]),
@@ -191,7 +196,10 @@ RULES: tuple[tuple[str, Maker], ...] = (
     ("PREFIXLEN", lambda i: [Fact("prefix", int(i[-1].value[1:]))]),
     ("STATIC (IP)?", f.fixed("static", True)),
     # access
-    (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}", n.ports),
+    (
+        f"NO {_REACHED} (COMMA)? EXCEPT (FOR|A|PORT|COLON)* {_PORTS}",
+        n.ports,
+    ),
     (f"NO (OPEN|PORT|A|FILL|FIREWALL)* (COMMA)? EXCEPT (FOR|A)* {_SERVICE}", n.services),
     (f"(ALL|A|FILL)* (PORT)? CLOSE (A|ALL|PORT)* (COMMA)? (EXCEPT|FILL) (FOR|A|PORT)* {_PORTS}", n.ports),
     (f"(CLOSE|NO OPEN) (A|FILL|PORT|COLON)* {_PORTS}", n.closed),

@@ -97,6 +97,9 @@ def _as_meant(item: Item, rest: list[Item], out: list[Item]) -> Item:
     name = follows.tag == "NAME" or (follows.tag == "WORD" and re.search(r"[\d-]", follows.text))
     if item.low == "like" and name and out and out[-1].tag in {"COMMA", "NAME", "WORD", "KIND"}:
         return replace(item, tag="SAME")  # `add web3, like web2`
+    out_at = next((k for k, x in enumerate(rest) if x.low in {"out", "away", "down"}), 0)
+    if item.low == "take" and out_at and (out_at + 1 == len(rest) or rest[out_at + 1].tag != "OF"):
+        return replace(item, tag="REMOVE")  # `take web2 out`
     if item.low == "bind" and follows.tag in {"PATH", "MOUNT"}:
         return replace(item, tag="MOUNT")  # not the name server
     if item.low == "router" and follows.tag == "ADDR" and "/" not in follows.text and out and _behind_address(out):

@@ -8,6 +8,7 @@ from atlas.language import groups
 from atlas.language.draft import Finding
 from atlas.language.facts import Fact
 from atlas.language.nouns import Subject
+from atlas.language.parts import names_family
 from atlas.language.reading import NAMES, Reading, values_of
 
 _COPULAS = frozenset(
@@ -54,9 +55,7 @@ def named(r: Reading, i: int) -> int:
         r.draft.stack = names[0]
         return end - i
     if r.tag(i - 1) == "NUM" and r.count is not None and len(names) in {1, r.count}:
-        kind = r.draft.guests[-1].fields.get("kind") if r.subjects else None
-        groups.create(r, Subject(count=r.count, names=names, kind=kind))  # `one called graf`
-        r.count = None
+        _one_called(r, names)
         return end - i
     if not r.subjects and not r.old:
         groups.create(r, Subject(count=r.count, names=names))
@@ -76,6 +75,15 @@ def named(r: Reading, i: int) -> int:
         return end - i
     give(r, names, last if len(names) in {1, len(last)} else r.scope, rename=False)
     return end - i
+
+
+def _one_called(r: Reading, names: list[str]) -> None:
+    """Take `one called graf` as one more guest, or as one of several that were only counted so far."""
+    count, r.count = r.count, None
+    if count == 1 and names_family(r, Subject(names=names)):
+        return  # `two vms: one named left …, one named right`
+    kind = r.draft.guests[-1].fields.get("kind") if r.subjects else None
+    groups.create(r, Subject(count=count, names=names, kind=kind))
 
 
 def _next_row(r: Reading, i: int, last: list[int]) -> bool:

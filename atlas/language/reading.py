@@ -138,6 +138,8 @@ class Reading:
         same = [g for g, x in enumerate(guests) if role and role in {role_word(x.role), role_word(x.prefix or "")}]
         if not same and role and role != subject.role.lower():  # `the webs` are web1 and web2
             same = [g for g, x in enumerate(guests) if x.name and stem_of(x.name) == role]
+        if not same and role and subject.count is None and not subject.indefinite:  # `proxy` is the reverse proxy
+            same = [g for g, x in enumerate(guests) if " " in x.role and role_word(x.role).rpartition(" ")[2] == role]
         if not same and subject.software and not subject.names and subject.by_software:
             wanted = subject.software.partition("@")[0]
             has = [

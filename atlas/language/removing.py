@@ -28,6 +28,7 @@ def remove(r: Reading, i: int) -> int:
     if r.tag(at) in _PARTS and not (subject and r.tag(i + 1) == "A" and r.find(subject)):
         return 0
     if subject is None:
+        r.unread += [r.items[i].text] if r.tag(at) == "NUM" else []
         return 1
     several = r.scope if subject.it and r.items[i + 1].low == "it" else []
     if len({label(r.draft.guests[g]) for g in several}) > 1:
@@ -51,15 +52,17 @@ def _part(r: Reading, i: int, at: int) -> int:
                 disks.pop()
                 r.apply.notes.append("disk")
         return at - i + 1 + (r.tag(at + 1) == "DISK")
-    if r.tag(at) == "NUM" and r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"}:
+    of = 2 * (r.tag(at + 1) == "OF" and r.tag(at + 2) in {"ALL", "IT"})
+    alone = r.tag(at + 1) in {"", "COMMA", "STOP", "AND"} and r.old and not r.subjects  # `and drop one`
+    if r.tag(at) == "NUM" and (of or alone):
         found = r.scope or r.everyone()
         if r.items[at].value < len(found) and all(r.draft.guests[g].name for g in found):
             names = ", ".join(label(r.draft.guests[g]) for g in found)
             r.ask("target", f"Which of {names} should go?", found)
-            return at + 3 - i
+            return at + 1 + of - i
         for g in sorted(found[-r.items[at].value :], reverse=True):
             groups.delete(r, g)  # `drop one of them`
-        return at + 3 - i
+        return at + 1 + of - i
     if r.tag(at + 1) == "TAG" and r.tag(at + 2) not in {"WORD", "ROLE"}:
         r.state(Fact("tags", r.items[at].low, "remove"))  # `remove the ops tag`
         return at + 2 - i

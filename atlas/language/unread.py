@@ -64,6 +64,8 @@ def passed(r: Reading, i: int) -> None:
         r.unknown.append(item.text)
     placed = r.tag(i + 1) == "ON" and r.tag(i + 2) == "WORD" and r.tag(i - 1) in {"", "COMMA", "STOP", "AND", "COLON"}
     value = r.tag(i - 1) == "COLON" and r.tag(i + 1) in {"STOP", "COMMA", ""}  # `vm: archive; os: debian`
+    begins = r.tag(i - 1) in {"", "COMMA", "STOP", "AND", "COLON"}
+    value = value or (begins and "-" in item.text and i + 1 < len(r.items))  # `db-main must be on pve1`
     some = item.tag == "MORE" and r.tag(i - 1) == "NUM"
     counts = item.tag == "FACTOR" and "times" in item.low  # `clone it three times`
     loud = (

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from atlas.language.ellipsis import filled
-from atlas.language.items import Item, numbered_names, plural, token_value
+from atlas.language.items import Item, numbered_names, token_value
 from atlas.language.joining import _BAD_UNIT, joined
 from atlas.language.lexer import Token, tokens
+from atlas.language.lookalikes import compounds, counts, in_a_row, letter, no_factor, odd_name
 from atlas.language.pernode import per_node
 from atlas.language.rownames import with_names
 from atlas.language.words import Entry, Words, corrected, inflected, words
@@ -30,12 +31,6 @@ _GPU = re.compile(
     r"rtx|gtx|rx|tesla|quadro|nvidia|amd|geforce|radeon|arc|[ahv]100|[hb]200|l4|l40s?|t4|p4|p40|a10|a16|a30|a40|[atp][1-7]000|mi\d{2,3}x?",
     re.IGNORECASE,
 )
-_ODD = re.compile(r"(?=.*[a-z0-9])(?:[\w.-]*[#$%*~^|<>\\!?]\S*|-[\w-]+|[\w.-]*\.\.[\w.-]*|[a-z0-9]\w*-)", re.IGNORECASE)
-_STUCK = re.compile(r"(\d+)([^\W\d_]{2,})")
-_COUNTED = frozenset({"CORES", "SOCKETS", "KIND", "NOUN", "NODEWORD", "DISK", "NIC"})
-_ANDS = frozenset({",", "and", "e", "y", "und", "et", "&", "+"})
-_VERBS = frozenset({"CHANGE", "RENAME", "ADD", "REMOVE", "NAMED", "OPEN", "INSTALL", "RESIZE", "SHRINK"})
-_PRONOUNS = frozenset({"la", "le", "les", "lui", "leur", "moi", "y", "en", "lo", "los", "las"})
 _COUNTED_NOUN = re.compile(
     r"(?<![\w-])(\d+|[a-z]+)-(node|server|vm|host|machine|container|guest|instance|core|cpu|vcpu)\b", re.IGNORECASE
 )
@@ -52,12 +47,12 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         names: Names of the draft's guests; they are never anything else.
     """
     table = words()
-    text = _COUNTED_NOUN.sub(lambda m: f"{m[1]} {m[2]}s" if _counts(m[1], table) else m[0], text)
-    listed = _compounds(list(tokens(text, table.lexer)), table, names)
+    text = _COUNTED_NOUN.sub(lambda m: f"{m[1]} {m[2]}s" if counts(m[1], table) else m[0], text)
+    listed = compounds(list(tokens(text, table.lexer)), table, names)
     items: list[Item] = []
     i = 0
     while i < len(listed):
-        if odd := _odd_name(text, listed[i], items):
+        if odd := odd_name(text, listed[i], items):
             items.append(Item("QUOTED", odd, odd, listed[i].start))
             end = listed[i].start + len(odd)
             i = next((k for k in range(i, len(listed)) if listed[k].start >= end), len(listed))
@@ -66,85 +61,15 @@ def annotate(text: str, software: Mapping[str, str], names: frozenset[str]) -> l
         if item is not None and item.tag == "VERSION" and items and items[-1].tag in {"KIND", "NAMED"}:
             word = listed[i].text
             item = replace(item, tag="WORD", value=word) if re.fullmatch(r"v\d+", word) else item  # `vm v4`
-        if item is not None and item.tag == "TIMES" and _no_factor(listed, i, items, names):
+        if item is not None and item.tag == "TIMES" and no_factor(listed, i, items, names):
             item = replace(item, tag="WORD", value=item.text)
-        if item is not None and item.tag == "A" and _letter(listed, i, items):
+        lettered = item is not None and (in_a_row(listed, i) or (item.tag == "A" and letter(listed, i, items)))
+        if item is not None and lettered:
             item = replace(item, tag="WORD", value=item.text)
         if item is not None:
             items.append(item)
         i += used
     return with_names(filled(per_node(joined(items, table))))
-
-
-def _counts(word: str, table: Words) -> bool:
-    """Tell whether a word is a number: the three of `three-node cluster`."""
-    return word.isdigit() or table.phrases.get((word.lower(),), ("",))[0] == "NUM"
-
-
-def _letter(listed: list[Token], i: int, items: list[Item]) -> bool:
-    """Tell whether `a` is a name: `a and b both on pve1`, `vmid 200 for a, 201 for b`."""
-    if listed[i].low != "a":
-        return False
-    follows, after = ([t.low for t in listed[i + 1 : i + 3]] + ["", ""])[:2]
-    before = items[-1].tag if items else ""
-    row = follows in _ANDS and re.fullmatch(r"[b-z]", after) is not None
-    return row or (before in {"FOR", "TO", "ON"} and follows in {",", ".", ";", "", "and"})
-
-
-def _odd_name(text: str, token: Token, items: list[Item]) -> str:
-    """Return what stands where a name does and is none, such as `web#1` or `-web-`; it is kept whole, to be refused."""
-    if not items or items[-1].tag not in {"NAMED", "KIND"} or token.kind not in {"WORD", "PUNCT"}:
-        return ""
-    whole = re.match(r"[^\s,;:()\"'`]*", text[token.start :])
-    name = whole.group().rstrip(".!?") if whole else ""
-    return name if _ODD.fullmatch(name) and (name[0] != "-" or items[-1].tag == "NAMED" or name[1].isalpha()) else ""
-
-
-def _no_factor(listed: list[Token], i: int, items: list[Item], names: frozenset[str]) -> bool:
-    """Tell whether `x5` is a guest's name rather than how many there are: `vm x5`, `x1 and x2`, `x1 = …`."""
-    if not re.fullmatch(r"x\d+", listed[i].low):
-        return False
-    before = ["", "", *(item.tag for item in items)][-2:]
-    follows = listed[i + 1].low if i + 1 < len(listed) else ""
-    ahead = follows in _ANDS and any(re.fullmatch(r"x\d+", token.low) for token in listed[i + 2 : i + 4])
-    behind = before[1] in {"AND", "COMMA"} and re.fullmatch(r"x\d+", items[-2].low if before[0] else "") is not None
-    alone = before[1] == "KIND" and not plural(items[-1]) and before[0] in {"", "A", "NUM", "CHANGE", "STOP"}
-    equated = before[1] in {"COLON", "COMMA", "STOP"} and follows in {"=", ":"}
-    return listed[i].low in names or before[1] == "NAMED" or ahead or behind or alone or equated
-
-
-def _compounds(listed: list[Token], table: Words, names: frozenset[str]) -> list[Token]:
-    """Take compounds such as `Debian-Server` apart, unless they are names."""
-    out: list[Token] = []
-    for token in listed:
-        if (stuck := _STUCK.fullmatch(token.low)) and table.phrases.get((stuck[2],), ("",))[0] in _COUNTED:
-            out.append(Token("NUM", token.text[: stuck.end(1)], token.start))  # `2cpu`, `3vms`
-            out.append(Token("WORD", token.text[stuck.end(1) :], token.start + stuck.end(1)))
-            continue
-        parts = token.text.split("-")
-        entries = [table.phrases.get((p.lower(),), ("", None))[0] for p in parts]
-        before = table.phrases.get((out[-1].low,), ("", None))[0] if out else ""
-        last = {"KIND", "NOUN", "HEADING", "DISK", "CORES", "CLONE"} | (
-            {"ROLE"} if all(p[:1].isupper() for p in parts) else set()
-        )
-        known = (
-            len(parts) > 1
-            and (entries[-1] != "CORES" or len(parts[-1]) > 2)
-            and entries[-1] in last
-            and all(e or p.isdigit() for e, p in zip(entries, parts, strict=True))
-        )
-        known = known or (len(parts) == 2 and entries[0] in _VERBS and parts[1].lower() in _PRONOUNS)
-        if token.kind != "WORD" or not known or token.low in names or before in {"NAMED", "KIND", "NOUN", "PREFIX"}:
-            out.append(token)
-            continue
-        if (token.low,) in table.phrases:
-            out.append(token)
-            continue
-        start = token.start
-        for part in parts:
-            out.append(Token("NUM" if part.isdigit() else "WORD", part, start))
-            start += len(part) + 1
-    return out
 
 
 def _one(

@@ -7,7 +7,7 @@ import re
 from atlas.language import groups
 from atlas.language.draft import Finding
 from atlas.language.facts import Fact
-from atlas.language.nouns import Subject
+from atlas.language.nouns import Subject, role_word
 from atlas.language.parts import names_family
 from atlas.language.reading import NAMES, Reading, values_of
 
@@ -130,17 +130,36 @@ def _before_names(r: Reading, at: int) -> bool:
 def prefix(r: Reading, i: int) -> int:
     """Take `prefix sensor`: the beginning of names."""
     at = i + 1
-    while r.tag(at) in {"COLON", "A", "FILL", "ALL", "WITH"}:
+    while r.tag(at) in {"COLON", "A", "FILL", "ALL", "WITH", "NAMED"}:
         at += 1
     if r.tag(at) == "NUM" and r.items[at].value <= 128:
         r.state(Fact("prefix", r.items[at].value), r.everyone())  # `prefix 24` is that of addresses
         return at + 1 - i
     if at >= len(r.items) or not (r.tag(at) == "QUOTED" or _worded(r, at)):
         return 1
-    for g in r.scope or r.everyone():
-        r.draft.guests[g].prefix = values_of(r.items[at : at + 1])[0].rstrip("-_")
+    said = values_of(r.items[at : at + 1])[0].rstrip("-_")
+    targets = r.scope or r.everyone()
+    guests = [r.draft.guests[g] for g in targets]
+    if not guests or any(x.name for x in guests) or len({role_word(x.role) for x in guests}) > 1:
+        r.prefix = said  # of guests that are yet to come, or that are told apart by more than a number
+    else:
+        for guest in guests:
+            guest.prefix = said
     r.apply.notes.append("name")
     return at + 1 - i
+
+
+def prefixed(r: Reading) -> None:
+    """Put what was said to begin all names in front of them: `names start with acme: a web and two db vms`."""
+    new = r.draft.guests[r.old :] or r.draft.guests
+    roles = {role_word(x.role) for x in new}
+    for guest in new if r.prefix else ():
+        role = re.sub(r"[^a-z0-9]+", "-", role_word(guest.role)).strip("-")
+        if guest.name:
+            guest.name = f"{r.prefix}-{guest.name}"
+        else:
+            rest = guest.prefix or (role if len(roles) > 1 else "")
+            guest.prefix = f"{r.prefix}-{rest}" if rest else r.prefix
 
 
 def names_at(r: Reading, at: int) -> tuple[list[str], int]:

@@ -81,6 +81,7 @@ class Reading:
         self.adding = self.removing = self.more = False
         self.weak = False
         self.unknown: list[str] = []
+        self.prefix = ""  # what all names are to begin with
         self.number = ""  # the number that may count what comes next, as written
         self.unread: list[str] = []  # values that nothing was made of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from atlas.language import grammar, groups, meeting, owned, parts, unread
+from atlas.language import grammar, groups, meeting, naming, owned, parts, unread
 from atlas.language.disks import sizeless
 from atlas.language.facts import Fact
 from atlas.language.items import plural
@@ -55,6 +55,7 @@ def _finish(r: Reading) -> None:
     if r.pending and not r.dangling and not r.draft.guests and any(f.field != "storage" for f in r.pending):
         groups.create(r, Subject(count=r.count if r.count and r.count > 0 else None))
     _names_left(r)
+    naming.prefixed(r)
     targets = sorted({g for s in r.subjects for g in s}) or r.scope or list(range(len(r.draft.guests)))
     for fact in r.pending:
         r.apply.apply(fact, targets, weak=bool(r.subjects))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from atlas.ownership import Owner
 from atlas.plan import Action, AttributeChange, Change, Effect, by_key
 from atlas.plantext import show
 from atlas.ports.cluster import Work
-from atlas.pveconfig import disk_slots
+from atlas.pveconfig import disk_slots, options
 from atlas.state import Attributes, Kind
 from atlas.terraform import table
 
@@ -155,9 +155,9 @@ def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> 
             for p, b, a in shown
             if not (kept and table.left(p, plan.kind, a))
         }
-        if kept and (foreign := [a for a in told.values() if a.path not in by_path and _of_others(a.path, subject)]):
-            detail = "; ".join(f"{a.path}: {a.before} -> {a.after}" for a in foreign)
-            return [Diagnostic(f"it would change what others added to {plan.key}", detail, where=Where(plan.key))]
+        if kept and (fault := _beyond(told.values(), by_path, subject)) is not None:
+            return [fault]
+        told = {p: a for p, a in told.items() if a.after is not None or p in by_path or not _goes_along(p, subject)}
     for path in sorted({*told, *by_path}, key=attributes.natural):
         if path in told:
             rows.append(told[path])
@@ -170,11 +170,47 @@ def _change(plan: Planned, expected: Change | None, subject: Subject | None) -> 
     return replace(expected, attributes=tuple(rows))
 
 
-def _of_others(path: str, subject: Subject | None) -> bool:
+def _beyond(
+    told: Collection[AttributeChange], expected: Mapping[str, AttributeChange], subject: Subject | None
+) -> Diagnostic | None:
+    """Return what an update must not or cannot do, although the plan says it."""
+    if subject is None:
+        return None
+    if foreign := [a for a in told if a.path not in expected and _of_others(a.path, subject)]:
+        detail = "; ".join(f"{a.path}: {a.before} -> {a.after}" for a in foreign)
+        return Diagnostic(f"it would change what others added to {subject.key}", detail, where=Where(subject.key))
+    if shared := next((a.path for a in told if _over_a_template(a.path, subject)), None):
+        disk, why = shared.removesuffix(".size"), "it takes a linked clone's disk for the template's"
+        return Diagnostic(f"it would not grow {disk} of {subject.key}", why, where=Where(subject.key))
+    return None
+
+
+def _of_others(path: str, subject: Subject) -> bool:
     """Tell whether a path belongs to a disk, NIC or mount that ATLAS neither has set nor is to set."""
     item = attributes.item(path)
-    ours = (*subject.wanted, *subject.applied) if subject else ()
+    ours = (*subject.wanted, *subject.applied)
     return item is not None and all(attributes.item(p) != item for p in ours)
+
+
+def _over_a_template(path: str, subject: Subject) -> bool:
+    """Tell whether a path is the size of a disk that lies over its template's, which the provider refuses to grow."""
+    if subject.observed is None or subject.observed.kind != "vm" or not path.endswith("].size"):
+        return False
+    config, (i,) = subject.observed.config, attributes.items([path], "disks")
+    volume = options(config.get(disk_slots(config).get(i, ""), "")).get("volume", "")
+    return volume.partition(":")[2].startswith("base-") or "/base-" in volume
+
+
+def _goes_along(path: str, subject: Subject | None) -> bool:
+    """Tell whether a path was left open by the spec, and goes with the disk, NIC, mount, EFI or TPM that it is of."""
+    thing = attributes.item(path) or path.partition(".")[0]
+    if (
+        subject is None
+        or path in subject.applied
+        or (thing == path or ("[" not in thing and thing not in ("efi", "tpm")))
+    ):
+        return False
+    return not any(p == thing or p.startswith(f"{thing}.") for p in subject.wanted)
 
 
 def _effect(path: str, plan: Planned, expected: AttributeChange | None, subject: Subject | None) -> Effect:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,27 @@ from atlas.state import Attributes, Kind
 from atlas.terraform.table import KINDS
 
 NAME = "terraform.tfstate"
+PARTS = {"efi_disk": "efi", "tpm_state": "tpm"}
+"""What the provider never drops from its state by reading, and the attribute that says whether it is there."""
+
 KEPT = 10
 """Backups that are kept of a stack's state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A guest that the state holds, with its disks' interfaces; `cloned`: the state says from what it was cloned."""
+    """A guest that the state holds.
+
+    Args:
+        key: Its key.
+        kind: Its kind.
+        vmid: Its VMID.
+        node: Where it was when Terraform last looked.
+        tainted: Whether Terraform would make it anew.
+        cloned: Whether the state says from what it was cloned.
+        disks: Its disks' interfaces.
+        parts: Of `efi_disk` and `tpm_state` those that it has.
+    """
 
     key: str
     kind: Kind
@@ -34,6 +48,7 @@ class Known:
     tainted: bool
     cloned: bool
     disks: frozenset[str]
+    parts: frozenset[str]
 
 
 def known(folder: Path) -> tuple[Known, ...]:
@@ -52,6 +67,7 @@ def _known(kind: Kind, i: Mapping[str, Any]) -> Known:
         tainted=i.get("status") == "tainted",
         cloned=bool(values.get("clone")),
         disks=disks,
+        parts=frozenset(name for name in PARTS if values.get(name)),
     )
 
 
@@ -108,6 +124,16 @@ def moved(node: str) -> Mend:
 
     def mends(_: Kind, instance: dict[str, Any]) -> bool:
         instance["attributes"]["node_name"] = node
+        return True
+
+    return mends
+
+
+def without(names: Iterable[str]) -> Mend:
+    """Return what takes parts out of the state that a guest has no more."""
+
+    def mends(_: Kind, instance: dict[str, Any]) -> bool:
+        instance["attributes"] |= {name: [] for name in names}
         return True
 
     return mends

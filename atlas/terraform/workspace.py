@@ -120,6 +120,8 @@ class Workspace:
                 wrong[key] = statefile.imported(s.observed.attributes)
             elif held is not None and held.kind == "container" and s.observed and held.node != s.observed.node:
                 wrong[held.key] = statefile.moved(s.observed.node)
+            elif held is not None and s.observed and (gone := _gone(held, s.observed)):
+                wrong[held.key] = statefile.without(gone)
             elif held is not None and (held.cloned or (s.observed and held.disks != _interfaces(s.observed))):
                 wrong[held.key] = statefile.whole
         statefile.mend(self.folder, wrong)
@@ -170,6 +172,10 @@ class Workspace:
             process = detached.attach(box / "p")
             if process is None or process.fate() != "running":
                 shutil.rmtree(box, ignore_errors=True)
+
+
+def _gone(held: statefile.Known, observed: Observed) -> frozenset[str]:
+    return frozenset(name for name in held.parts if not observed.attributes.get(statefile.PARTS[name]))
 
 
 def _interfaces(observed: Observed) -> frozenset[str]:

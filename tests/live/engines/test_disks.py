@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes.site import Site, farm
 
-from atlas.errors import SpecError
+from atlas.errors import SpecError, TerraformError
 
 
 def test_disks_grow_are_added_moved_and_detached(site: Site) -> None:
@@ -63,3 +63,16 @@ def test_a_linked_clone_and_a_template_on_shared_storage_for_another_node(site: 
     }
     assert site.config(leases["o"].vmid)["scsi0"].startswith(f"{site.other_storage}:")
     assert site.plan(wanted)[1].changes == ()
+
+
+@pytest.mark.parametrize("engine", [pytest.param("terraform", marks=pytest.mark.provider)], indirect=True)
+def test_growing_a_linked_clone_is_refused_by_name_where_the_provider_cannot(site: Site) -> None:
+    linked = {"name": "l", "clone": "linked", "node": site.node(2)}
+    site.apply(farm(linked))
+    grown = farm({**linked, "disks": [{"size": "5GiB"}]})
+    with pytest.raises(TerraformError, match=r"would not grow disks\[0\] of l"):
+        site.plan(grown)
+    site.use("api")
+    site.apply(grown)
+    site.use("terraform")
+    assert site.plan(grown)[1].changes == ()

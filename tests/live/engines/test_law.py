@@ -60,6 +60,11 @@ def guest(chance: random.Random, number: int, kind: str, disks: int) -> dict[str
         found["disks"][0] |= {flag: pick([True, False]) for flag in ("ssd", "discard", "iothread")}
         found["cpu"] |= {"type": pick(["x86-64-v2-AES", "host"]), "sockets": pick([1, 2])}
         found["user"] = {"name": pick(["ops", "admin"]), "ssh_keys": chance.sample(KEYS, chance.randint(0, 2))}
+        found["clone"] = pick(["full", "full", "linked"])
+        for disk in found["disks"][1:]:
+            disk["storage"] = pick(["local-lvm", "shared-nfs"])
+        if chance.random() < 0.3:
+            found["tpm"] = {}
         found["balloon"] = pick([None, "512MiB"])
         found["machine"] = pick([None, "q35"])
         found["networks"][0]["mtu"] = pick([None, 1400])
@@ -81,7 +86,8 @@ def specs(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     ]
     for old in before:
         for new in (n for n in after if n["name"] == old["name"]):
-            if int(new["disks"][0]["size"][0]) < int(old["disks"][0]["size"][0]):
+            # A disk cannot shrink, and the provider does not grow a linked clone's.
+            if int(new["disks"][0]["size"][0]) < int(old["disks"][0]["size"][0]) or old.get("clone") == "linked":
                 new["disks"][0]["size"] = old["disks"][0]["size"]
             new["dns"] = {**old["dns"], **new["dns"]}  # the provider cannot take it away
     after[0] |= {"name": "renamed", "renamed_from": after[0]["name"]}

@@ -10,6 +10,15 @@ from fakes.site import Site, farm
 pytestmark = [pytest.mark.provider, pytest.mark.parametrize("engine", ["terraform"], indirect=True)]
 
 
+def test_what_the_other_engine_took_away_is_not_planned_again(site: Site) -> None:
+    secured = farm({"name": "a", "efi": {}, "tpm": {}})
+    site.apply(secured)
+    site.use("api")
+    site.apply(farm({"name": "a"}))
+    site.use("terraform")
+    assert site.plan(farm({"name": "a"}))[1].changes == ()
+
+
 def test_after_one_engine_the_other_plans_nothing(site: Site) -> None:
     guests: list[dict[str, Any]] = [
         {

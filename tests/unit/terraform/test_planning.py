@@ -119,6 +119,17 @@ def test_what_others_added_goes_with_no_change_that_was_asked_for() -> None:
     assert "--engine api" in caught.value.hint
 
 
+def test_what_the_spec_left_open_of_a_thing_goes_with_it_unsaid() -> None:
+    made = stacks.made(stacks.work({"tpm": {}}))
+    work = replace(made, instances=stacks.work({}).instances)
+    before = values(work, tpm_state=[{"datastore_id": "shared-nfs", "version": "v2.0"}])
+    (change,) = planned(work, row(["update"], before, values(work, tpm_state=[])))
+    assert [a.path for a in change.attributes] == ["tpm"] == [a.path for a in compare(work)[0].attributes]
+    stored = replace(made, applied={"web": {**made.applied["web"], "tpm.storage": "shared-nfs"}})
+    (change,) = planned(replace(stored, instances=work.instances), row(["update"], before, values(work, tpm_state=[])))
+    assert [a.path for a in change.attributes] == ["tpm", "tpm.storage"], "what was set is told"
+
+
 def test_what_the_provider_says_that_it_takes_away_and_leaves_is_refused() -> None:
     made = stacks.made(stacks.work({"efi": {"storage": "shared-nfs"}}))
     work = replace(made, instances=stacks.work({}).instances)

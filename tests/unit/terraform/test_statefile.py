@@ -51,6 +51,15 @@ def test_a_guest_that_was_moved_is_known_where_it_is(tmp_path: Path) -> None:
     assert [k.node for k in statefile.known(tmp_path)] == ["pve2"]
 
 
+def test_parts_that_are_gone_are_taken_out(tmp_path: Path) -> None:
+    one = instance("a", 100)
+    one["attributes"] |= {"tpm_state": [{"version": "v2.0"}], "efi_disk": [{"type": "4m"}]}
+    write(tmp_path, one)
+    assert [k.parts for k in statefile.known(tmp_path)] == [{"efi_disk", "tpm_state"}]
+    statefile.mend(tmp_path, {"a": statefile.without(["tpm_state"])})
+    assert [k.parts for k in statefile.known(tmp_path)] == [{"efi_disk"}]
+
+
 def test_nothing_wrong_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path, instance("a", 100))
     before = (tmp_path / statefile.NAME).stat().st_mtime_ns

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,14 @@ Mend = Callable[[Kind, dict[str, Any]], bool]
 """Mends an instance in place; when it returns False, the state forgets the guest."""
 
 
-def mend(folder: Path, wrong: Mapping[str, Mend]) -> None:
+def mend(folder: Path, wrong: Mapping[str, Sequence[Mend]]) -> None:
     """Change or drop guests in the state.
 
     Args:
         folder: Where the state lies.
         wrong: What mends each instance, by key.
     """
-    if not wrong:
+    if not any(wrong.values()):
         return
     data = _load(folder)
     for resource in data.get("resources", ()):
@@ -90,7 +90,7 @@ def mend(folder: Path, wrong: Mapping[str, Mend]) -> None:
         resource["instances"] = [
             i
             for i in resource["instances"]
-            if kind is None or i.get("index_key") not in wrong or wrong[i["index_key"]](kind, i)
+            if kind is None or all(mends(kind, i) for mends in wrong.get(i.get("index_key"), ()))
         ]
     data["resources"] = [r for r in data.get("resources", ()) if r["instances"]]
     data["serial"] = int(data["serial"]) + 1

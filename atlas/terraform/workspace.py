@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,25 +105,14 @@ class Workspace:
     def reconcile(self, subjects: Iterable[Subject]) -> None:
         """Make the state fit the cluster: guests of ours that it lacks or distrusts, and those that are not ours."""
         state = {k.vmid: k for k in statefile.known(self.folder)}
-        wrong: dict[str, statefile.Mend] = {}
+        wrong: dict[str, list[statefile.Mend]] = {}
         for s in subjects:
             held, key = state.get(s.lease.vmid), s.renamed_from or s.key
-            here = s.observed is not None and s.owner in (Owner.OURS, Owner.UNRECORDED)
-            if held is not None and here and held.tainted:
-                wrong[held.key] = statefile.untaint
-            elif held is not None and s.owner is Owner.OTHER:
-                wrong[held.key] = statefile.forget
-            elif held is not None and here and held.key not in (s.key, key):
-                wrong[held.key] = statefile.renamed(key)
-            elif held is None and here and s.observed is not None:
+            if held is not None:
+                wrong[held.key] = list(_mends(held, s))
+            elif s.observed is not None and _here(s):
                 self._import(s.observed.kind, key, f"{s.observed.node}/{s.lease.vmid}")
-                wrong[key] = statefile.imported(s.observed.attributes)
-            elif held is not None and held.kind == "container" and s.observed and held.node != s.observed.node:
-                wrong[held.key] = statefile.moved(s.observed.node)
-            elif held is not None and s.observed and (gone := _gone(held, s.observed)):
-                wrong[held.key] = statefile.without(gone)
-            elif held is not None and (held.cloned or (s.observed and held.disks != _interfaces(s.observed))):
-                wrong[held.key] = statefile.whole
+                wrong[key] = [statefile.imported(s.observed.attributes)]
         statefile.mend(self.folder, wrong)
 
     def _import(self, kind: Kind, key: str, id_: str) -> None:
@@ -174,8 +163,25 @@ class Workspace:
                 shutil.rmtree(box, ignore_errors=True)
 
 
-def _gone(held: statefile.Known, observed: Observed) -> frozenset[str]:
-    return frozenset(name for name in held.parts if not observed.attributes.get(statefile.PARTS[name]))
+def _here(subject: Subject) -> bool:
+    return subject.observed is not None and subject.owner in (Owner.OURS, Owner.UNRECORDED)
+
+
+def _mends(held: statefile.Known, s: Subject) -> Iterator[statefile.Mend]:
+    """Yield what makes the state fit one guest that it holds."""
+    observed, key = s.observed, s.renamed_from or s.key
+    if s.owner is Owner.OTHER:
+        yield statefile.forget
+    if _here(s) and held.tainted:
+        yield statefile.untaint
+    if _here(s) and held.key not in (s.key, key):
+        yield statefile.renamed(key)
+    if observed and held.kind == "container" and held.node != observed.node:
+        yield statefile.moved(observed.node)
+    if observed and (gone := [p for p in held.parts if not observed.attributes.get(statefile.PARTS[p])]):
+        yield statefile.without(gone)
+    if held.cloned or (observed and held.disks != _interfaces(observed)):
+        yield statefile.whole
 
 
 def _interfaces(observed: Observed) -> frozenset[str]:

@@ -35,7 +35,12 @@ def test_guests_are_known_by_key_and_vmid_whatever_else_is_there(tmp_path: Path)
 def test_mending_changes_just_what_is_named_and_leaves_a_backup(tmp_path: Path) -> None:
     write(tmp_path, instance("a", 100), instance("b", 101, status="tainted"), instance("c", 102), instance("d", 103))
     before = (tmp_path / statefile.NAME).read_text()
-    mends = {"b": statefile.untaint, "c": statefile.forget, "d": statefile.renamed("e")}
+    mends: dict[str, list[statefile.Mend]] = {
+        "a": [],
+        "b": [statefile.untaint],
+        "c": [statefile.forget],
+        "d": [statefile.renamed("e"), statefile.whole],
+    }
     statefile.mend(tmp_path, mends)
     assert [(k.key, k.tainted) for k in statefile.known(tmp_path)] == [("a", False), ("b", False), ("e", False)]
     data = json.loads((tmp_path / statefile.NAME).read_text())
@@ -47,7 +52,7 @@ def test_mending_changes_just_what_is_named_and_leaves_a_backup(tmp_path: Path) 
 
 def test_a_guest_that_was_moved_is_known_where_it_is(tmp_path: Path) -> None:
     write(tmp_path, instance("a", 100))
-    statefile.mend(tmp_path, {"a": statefile.moved("pve2")})
+    statefile.mend(tmp_path, {"a": [statefile.moved("pve2")]})
     assert [k.node for k in statefile.known(tmp_path)] == ["pve2"]
 
 
@@ -56,14 +61,14 @@ def test_parts_that_are_gone_are_taken_out(tmp_path: Path) -> None:
     one["attributes"] |= {"tpm_state": [{"version": "v2.0"}], "efi_disk": [{"type": "4m"}]}
     write(tmp_path, one)
     assert [k.parts for k in statefile.known(tmp_path)] == [{"efi_disk", "tpm_state"}]
-    statefile.mend(tmp_path, {"a": statefile.without(["tpm_state"])})
+    statefile.mend(tmp_path, {"a": [statefile.without(["tpm_state"])]})
     assert [k.parts for k in statefile.known(tmp_path)] == [{"efi_disk"}]
 
 
 def test_nothing_wrong_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path, instance("a", 100))
     before = (tmp_path / statefile.NAME).stat().st_mtime_ns
-    statefile.mend(tmp_path, {})
+    statefile.mend(tmp_path, {"a": []})
     assert (tmp_path / statefile.NAME).stat().st_mtime_ns == before
     assert not (tmp_path / "backups").exists()
 

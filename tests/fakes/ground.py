@@ -106,7 +106,7 @@ class Ground:
             return
         self.task(self.client.post("nodes", node, "qemu", newid, "template"))
         deadline = time.monotonic() + BOOT_SECONDS
-        while newid not in {t.vmid for t in self.cluster.look().templates()}:
+        while (newid, name) not in {(t.vmid, t.name) for t in self.cluster.look().templates()}:
             assert time.monotonic() < deadline, f"{newid} does not show as a template"
             time.sleep(0.2)
 

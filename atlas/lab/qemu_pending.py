@@ -14,7 +14,7 @@ from atlas.lab.guest_config import add_unused, clean_pending, drop_delete, pendi
 from atlas.lab.guest_devices import DRIVES, cloudinit_slot, is_cdrom, is_cloudinit, parse_drive
 from atlas.lab.guests import refuse
 from atlas.lab.qemu_machine import disk, nic
-from atlas.lab.qemu_rules import CLOUDINIT_OPTIONS, FAST, can_plug, can_unplug, hotplug_features
+from atlas.lab.qemu_rules import CLOUDINIT_OPTIONS, can_plug, can_unplug, fast, hotplug_features
 from atlas.lab.world import Lab
 
 _RECORDED = re.compile(r"net\d+|ipconfig\d+|name|" + "|".join(sorted(CLOUDINIT_OPTIONS)))
@@ -104,7 +104,7 @@ async def apply_running(lab: Lab, guest: Guest, selection: Collection[str]) -> d
         What failed, by option; it stays pending too.
     """
     errors: dict[str, str] = {}
-    for key in [key for key in guest.pending if key in FAST]:
+    for key in [key for key in guest.pending if fast(key)]:
         _record(guest, key, guest.pending[key])
         guest.config[key] = guest.pending.pop(key)
     for key, force in pending_deletes(guest.pending).items():

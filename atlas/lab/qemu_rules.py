@@ -34,14 +34,12 @@ _PATTERNS = (
 )
 _BY_VALUE = re.compile(r"(?:unused|serial|usb|hostpci|virtiofs)\d+|tags|cdrom")
 
-FAST = frozenset(
+_FAST = frozenset(
     {
         *("description", "hookscript", "lock", "migrate_downtime", "migrate_speed", "name", "onboot", "protection"),
         *("shares", "startup", "tags", "vmstatestorage"),
     }
 )
-"""Options that mean nothing to the running process and are taken at once."""
-
 CLOUDINIT_OPTIONS = _PRIVILEGES["VM.Config.Cloudinit"]
 ROOT_ONLY_AT_START = ("stateuri", "skiplock", "migratedfrom", "migration_type", "migration_network", "targetstorage")
 _FROZEN_DRIVE_KEYS = ("aio", "discard", "iothread", "queues", "product", "cache", "ssd", "vendor", "ro")
@@ -135,6 +133,11 @@ def _can_plug_net(key: str, value: str, config: Config) -> bool:
     return (same_card and "bridge" in new and "bridge" in old) or "network" in hotplug_features(config)
 
 
+def fast(key: str) -> bool:
+    """Tell whether an option means nothing to the running process, so that it is taken at once."""
+    return key in _FAST or key in CLOUDINIT_OPTIONS or re.fullmatch(r"ipconfig\d+", key) is not None
+
+
 def can_unplug(key: str, config: Config) -> bool:
     """Tell whether a running VM drops an option at once; otherwise the deletion waits for the next start."""
     if key in DRIVES:
@@ -145,4 +148,4 @@ def can_unplug(key: str, config: Config) -> bool:
         return str(config.get("balloon", "")) != "0"
     if key == "hotplug":
         return not re.search("cpu|memory", str(config.get("hotplug", "")))
-    return key in FAST or key in {"cpuunits", "cpulimit"} or _by_feature(key, config)
+    return fast(key) or key in {"cpuunits", "cpulimit"} or _by_feature(key, config)

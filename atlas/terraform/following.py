@@ -11,7 +11,7 @@ from atlas.compare import Subject
 from atlas.diagnostics import Diagnostic, Severity
 from atlas.events import Emitter, EventType, Stage
 from atlas.plan import Action, Change
-from atlas.ports.cluster import Cluster, GuestReady, Journal
+from atlas.ports.cluster import Cluster, Entry, GuestReady, Journal
 from atlas.state import Kind, Observed
 from atlas.terraform import program
 from atlas.terraform.detached import Detached, Fate
@@ -44,11 +44,13 @@ class Follower:
     done: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     errors: list[Diagnostic] = field(default_factory=list)
+    attempt: str = ""
 
     def follow(self, process: Detached) -> Fate:
         """Follow a Terraform from its first event to its end."""
         self.failed.clear()
         self.errors.clear()
+        self.attempt = process.folder.name
         for event in process.events():
             self._event(event)
         fate = process.wait()
@@ -77,11 +79,22 @@ class Follower:
             return
         key, action = str(resource["resource_key"]), str(hook.get("action"))
         if kind == "apply_start":
-            self.emit(EventType.GUEST_STAGE, key, stage=self._stage(key, action))
+            self._begin(key, action)
         elif kind == "apply_errored":
             self.failed.setdefault(key, "")
         elif kind == "apply_complete":
             self._complete(key, action)
+
+    def _begin(self, key: str, action: str) -> None:
+        change = self.changes.get(key)
+        if change and change.action is Action.UPDATE and change.reboots and not self._due(key):
+            # Once cloud-init's data are set nothing on the cluster tells that a reboot is due, nor does the provider
+            # know of it when the Terraform that set them is killed before that.
+            self.journal.intend(key, "reboot-due", attempt=self.attempt)
+        self.emit(EventType.GUEST_STAGE, key, stage=self._stage(key, action))
+
+    def _due(self, key: str) -> list[Entry]:
+        return [e for e in self.journal.entries(key) if e.step == "reboot-due" and e.outcome is None]
 
     def _stage(self, key: str, action: str) -> Stage:
         replaced = key in self.changes and self.changes[key].action is Action.REPLACE
@@ -89,6 +102,9 @@ class Follower:
 
     def _complete(self, key: str, action: str) -> None:
         if action != "delete":
+            for entry in self._due(key):
+                if entry.intent["attempt"] == self.attempt:  # the provider has seen to it
+                    self.journal.settle(entry.id, done=True)
             self.record(key)
         elif key in self.changes and self.changes[key].action is Action.DELETE:
             self.gone(key)
@@ -109,7 +125,7 @@ class Follower:
         if guest is None or guest.uuid is None:
             self.failed[key] = f"the guest {vmid} cannot be read"
             return
-        guest = self._rebooted(key, guest)
+        self._reboot(key, guest)
         self.journal.made(key, uuid=str(guest.uuid), node=guest.node)
         change = self.changes.get(key)
         anew = change is not None and change.action in (Action.CREATE, Action.REPLACE)
@@ -119,13 +135,13 @@ class Follower:
         self.failed.pop(key, None)
         self.ready(key)
 
-    def _rebooted(self, key: str, guest: Observed) -> Observed:
-        change = self.changes.get(key)
-        if not (self.reboot and change and change.reboots and guest.pending and guest.running):
-            return guest
-        self.emit(EventType.GUEST_STAGE, key, stage=Stage.REBOOTING)
-        self.reboot(guest.kind, guest.vmid)
-        return guest
+    def _reboot(self, key: str, guest: Observed) -> None:
+        change, due = self.changes.get(key), self._due(key)
+        if self.reboot and change and change.reboots and guest.running and (guest.pending or due):
+            self.emit(EventType.GUEST_STAGE, key, stage=Stage.REBOOTING)
+            self.reboot(guest.kind, guest.vmid)
+        for entry in due:
+            self.journal.settle(entry.id, done=True)
 
 
 def _key_of(address: str) -> str | None:

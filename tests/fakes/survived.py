@@ -58,11 +58,11 @@ def survived(site: Site, spec: dict[str, Any] | None, theirs: dict[str, Any]) ->
         sizes = {p: v for p, v in guest.attributes.items() if p.startswith("disks[") and p.endswith("].size")}
         assert sizes == {f"disks[{i}].size": d.size for i, d in enumerate(wanted[key].disks)}
         if wanted[key].networks[0].address == ADDRESS:
-            _booted_with(site, lease.vmid, ADDRESS.partition("/")[0])
+            booted_with(site, lease.vmid, ADDRESS.partition("/")[0])
     assert site.plan(spec, "farm")[1].changes == ()
 
 
-def _booted_with(site: Site, vmid: int, address: str) -> None:
+def booted_with(site: Site, vmid: int, address: str) -> None:
     """Wait until the guest, which may boot just now, says that it has this address."""
     deadline = time.monotonic() + BOOT_SECONDS
     while (found := site.cluster.addresses("vm", vmid)) != (address,):

@@ -79,3 +79,20 @@ def test_a_drive_needs_what_it_holds() -> None:
     assert rules.drive_privileges("a:1/vm-1-cloudinit.qcow2,media=cdrom") == ("VM.Config.Cloudinit", "VM.Config.CDROM")
     assert rules.drive_privileges("none,media=cdrom") == ("VM.Config.CDROM",)
     assert rules.drive_privileges("a:1") == ("VM.Config.Disk",)
+
+
+@pytest.mark.parametrize(
+    ("key", "now"),
+    [
+        ("ipconfig0", True),
+        ("ipconfig31", True),
+        ("sshkeys", True),
+        ("nameserver", True),
+        ("name", True),
+        ("ipconfig", False),
+        ("cores", False),
+        ("net0", False),
+    ],
+)
+def test_what_means_nothing_to_the_running_process(key: str, now: bool) -> None:
+    assert rules.fast(key) is now

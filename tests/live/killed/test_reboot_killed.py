@@ -20,6 +20,7 @@ LATE = {"method": "POST", "path": "/nodes/*/qemu/*/status/shutdown", "times": 1}
 
 @pytest.mark.slow
 @pytest.mark.provider
+@pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize("victims", [("terraform",), ("terraform", "atlas")])
 def test_the_reboot_that_a_killed_terraform_did_not_come_to(victims: tuple[str, ...], tmp_path: Path) -> None:
     folder = tmp_path / "lab"

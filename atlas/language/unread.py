@@ -11,48 +11,19 @@ _NAMELIKE = re.compile(r"(?![A-Z]{2,}-?\d+$|(?:19|20)\d\d$)(?=.*\d|.*-[a-z]$)[\w
 _MEANS = frozenset(
     (
         *("PATH", "READONLY", "NAMES", "URL", "KEY", "MACADDR", "MTU", "VERSION", "PORTPROTO", "PREFIXLEN"),
-        *(
-            "LASTPART",
-            "ADDR",
-            "SIZE",
-            "GPUMODEL",
-            "VMBR",
-            "SHARE",
-            "FACTOR",
-            "EXCEPT",
-            "CLOSE",
-            "GONE",
-            "REPLACE",
-            "FEWER",
-        ),
-        *("NEVER", "POOL", "USER", "ORDER", "ONBOOT", "PROTECTION", "CPUTYPE", "UDP"),
+        *("LASTPART", "ADDR", "SIZE", "GPUMODEL", "VMBR", "SHARE", "FACTOR", "EXCEPT", "CLOSE", "GONE", "REPLACE"),
+        *("NEVER", "POOL", "USER", "ORDER", "ONBOOT", "PROTECTION", "CPUTYPE", "UDP", "FEWER"),
         *("BALLOON", "NESTING", "OFF", "VMID", "CORESHORT", "TIMES", "REACH", "MIN", "VLAN", "OR"),
     )
 )
 """Concepts that always say something of guests."""
 _NOTHING = frozenset(
-    (
-        "",
-        "COMMA",
-        "STOP",
-        "CLOSEP",
-        "DASH",
-        "COLON",
-        "AND",
-        "OR",
-        "ONLY",
-        "CHANGE",
-        "IT",
-        "ALL",
-        "WORD",
-        "QUOTED",
-        "NAMED",
-        "ROLE",
-    )
+    {
+        *("", "COMMA", "STOP", "CLOSEP", "DASH", "COLON", "AND", "OR", "ONLY"),
+        *("CHANGE", "IT", "ALL", "WORD", "QUOTED", "NAMED", "ROLE"),
+    }
 )
 """What a `no` may stand before and deny nothing: it begins a correction, or is a word of courtesy."""
-
-
 _WANTED = frozenset({"OSWORD", "ROOT", "VLAN", "IP", "DISK", "MEMORY", "CORES", "NODEWORD", "STORAGE", "GATEWAY"})
 """What a value is wanted for."""
 

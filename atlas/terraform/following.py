@@ -86,14 +86,18 @@ class Follower:
             self._complete(key, action)
 
     def _begin(self, key: str, action: str) -> None:
-        change = self.changes.get(key)
-        if change and change.action is Action.UPDATE and change.reboots and not self._due(key):
+        if self._reboots(key) and self.changes[key].action is Action.UPDATE and not self._due(key):
             # Once cloud-init's data are set nothing on the cluster tells that a reboot is due, nor does the provider
             # know of it when the Terraform that set them is killed before that.
             self.journal.intend(key, "reboot-due", attempt=self.attempt)
         self.emit(EventType.GUEST_STAGE, key, stage=self._stage(key, action))
 
+    def _reboots(self, key: str) -> bool:
+        return key in self.changes and self.changes[key].reboots
+
     def _due(self, key: str) -> list[Entry]:
+        if not self._reboots(key):
+            return []
         return [e for e in self.journal.entries(key) if e.step == "reboot-due" and e.outcome is None]
 
     def _stage(self, key: str, action: str) -> Stage:
@@ -136,8 +140,8 @@ class Follower:
         self.ready(key)
 
     def _reboot(self, key: str, guest: Observed) -> None:
-        change, due = self.changes.get(key), self._due(key)
-        if self.reboot and change and change.reboots and guest.running and (guest.pending or due):
+        due = self._due(key)
+        if self.reboot and self._reboots(key) and guest.running and (guest.pending or due):
             self.emit(EventType.GUEST_STAGE, key, stage=Stage.REBOOTING)
             self.reboot(guest.kind, guest.vmid)
         for entry in due:

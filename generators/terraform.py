@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PROVIDER = "0.111.1"
 """The version of bpg/proxmox that the templates are written for."""
 
+IMPORTS = "imports.tf"
+"""Names the guests that are there, for a Terraform that has no state of them."""
+
 ADDRESSES = {
     "vm": "proxmox_virtual_environment_vm.guests",
     "container": "proxmox_virtual_environment_container.guests",
@@ -53,7 +56,7 @@ def generate(work: Work) -> dict[str, str]:
     # One that becomes of the other kind goes; its resource is not in the bundle.
     there = [(s, o) for s in everyone if (o := s.observed) is not None and exists(s) and o.kind == s.lease.kind]
     if imports := [_import(s, o) for s, o in there]:
-        texts["imports.tf"] = _render("imports.tf", imports=imports)
+        texts[IMPORTS] = _render(IMPORTS, imports=imports)
     return texts
 
 

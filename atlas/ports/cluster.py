@@ -62,6 +62,9 @@ class Cluster(Protocol):
     def vmid_free(self, vmid: int) -> bool:
         """Tell whether nobody has this VMID, guests that the token does not see included."""
 
+    def busy(self, vmids: Iterable[int]) -> Mapping[int, str]:
+        """Return what tasks of ours still do to these guests, by VMID, in PVE's word (`qmdestroy`)."""
+
     def addresses(self, kind: str, vmid: int) -> tuple[str, ...]:
         """Return the addresses (without prefix) that a running guest reports; empty if it does not say."""
 

@@ -58,6 +58,7 @@ class Client:
         self.endpoint = endpoint.rstrip("/")
         self._user, mark, rest = token.partition("!")
         self._token_name, equals, self._secret = rest.partition("=")
+        self.token_id = f"{self._user}!{self._token_name}"
         if not (mark and equals and self._token_name and self._secret):
             raise SettingsError("the API token is not of the form user@realm!name=secret")
         if ca_file is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from atlas.errors import ApiRefused
 from atlas.plan import Value
-from atlas.proxmox import words
+from atlas.proxmox import tasks, words
 from atlas.proxmox.client import Client
 from atlas.proxmox.refusals import missing
 from atlas.state import Archive, Attributes, Kind, Node, Observed, State, Storage
@@ -70,6 +70,15 @@ class PveCluster:
                 return False
             raise
         return True
+
+    def busy(self, vmids: Iterable[int]) -> dict[int, str]:
+        """Return what tasks of ours still do to these guests, by VMID, in PVE's word (`qmdestroy`)."""
+        wanted = set(vmids)
+        rows = self.client.get("cluster", "resources", type="vm")
+        nodes = sorted({str(r["node"]) for r in rows if int(r["vmid"]) in wanted})
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(partial(tasks.at_work, self.client), nodes)
+            return {vmid: kind for each in found for vmid, kind in each if vmid in wanted}
 
     def addresses(self, kind: str, vmid: int) -> tuple[str, ...]:
         """Return the addresses (without prefix) that a running guest reports; empty if it does not say.

@@ -104,6 +104,18 @@ def find(client: Client, node: str, kind: str, vmid: int, since: float, *, names
     return [u for u in upids if any(word.search(line) for line in log(client, u))]
 
 
+def at_work(client: Client, node: str) -> list[tuple[int, str]]:
+    """Return our own tasks on a node's guests that still run, as VMID and PVE's word; consoles left out."""
+    rows: list[dict[str, Any]] = client.get("nodes", node, "tasks", source="active", limit=500)
+    ours = [t for t in rows if str(t["upid"]).split(":")[7] == client.token_id and str(t.get("id", "")).isdigit()]
+    return [
+        (int(t["id"]), str(t["type"]))
+        for t in ours
+        # The list has a task for up to ten seconds longer than it runs; its status asks for the process.
+        if not str(t["type"]).endswith("proxy") and ended(client, str(t["upid"])) is None
+    ]
+
+
 def _percent(client: Client, upid: str) -> float | None:
     for line in reversed(log(client, upid)):
         if match := _PERCENT.search(line):

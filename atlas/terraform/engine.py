@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from atlas import certificate
 from atlas.compare import Subject, compare, subjects
 from atlas.errors import Held, PartlyDone, SpecError, StalePlan, Unreachable
-from atlas.events import Emitter, EventType, Stage
+from atlas.events import Emitter, EventType
 from atlas.generators.terraform import PROVIDER
-from atlas.ownership import unlock
 from atlas.plan import Action, Change, Plan, by_key
 from atlas.ports.cluster import Cluster, GuestReady, Journal, Work
 from atlas.settings import Profile
 from atlas.terraform import detached, planning, program, workspace
 from atlas.terraform.following import Follower, Reboot
+from atlas.terraform.settling import settled
 from atlas.terraform.workspace import Workspace
 
 ATTEMPTS = 3
@@ -34,7 +33,7 @@ class TerraformEngine:
         cluster: Reads the cluster.
         home: ATLAS's folder, for locks and for what was found out about this machine.
         reboot: Reboots a guest through PVE (kind, VMID) and waits for it; for what the provider leaves pending.
-        patience: Seconds to wait for tasks of a killed run that still hold a guest's lock.
+        patience: Seconds to wait for tasks of a killed run that still work on a guest.
     """
 
     profile: Profile
@@ -95,7 +94,7 @@ class TerraformEngine:
         for _ in range(ATTEMPTS):
             if fate == 0:
                 break
-            now = self._settled(work, emit) if began else work
+            now = settled(work, self.cluster, self.patience, emit) if began else work
             follower.subjects = {s.key: s for s in subjects(now)}
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
@@ -163,29 +162,6 @@ class TerraformEngine:
     def _follower(self, work: Work, plan: Plan, journal: Journal, emit: Emitter, ready: GuestReady) -> Follower:
         everyone = {s.key: s for s in subjects(work)}
         return Follower(by_key(plan.changes), everyone, self.cluster, journal, emit, ready, self.reboot)
-
-    def _settled(self, work: Work, emit: Emitter) -> Work:
-        """Wait until no task of the former run holds one of our guests any more; then return the work as it is.
-
-        Raises:
-            PartlyDone: A lock stays; only an administrator can take it off.
-        """
-        deadline = time.monotonic() + self.patience
-        while True:
-            now = replace(work, state=self.cluster.look((lease.vmid for lease in work.leases.values()), offers=False))
-            ours = {lease.vmid: key for key, lease in work.leases.items()}
-            locked = [g for v, g in now.state.guests.items() if v in ours and g.lock in ("clone", "create", "disk")]
-            if not locked:
-                return now
-            if time.monotonic() > deadline:
-                commands = "; ".join(unlock(g.kind, g.vmid) for g in locked)
-                raise PartlyDone(
-                    f"guest {locked[0].vmid} on {locked[0].node} stays locked ({locked[0].lock})",
-                    f"as root on the node, once nothing works on it: {commands}; then `atlas resume`",
-                )
-            for guest in locked:
-                emit(EventType.GUEST_STAGE, ours[guest.vmid], stage=Stage.WAITING, waits_for=f"lock {guest.lock}")
-            time.sleep(min(1.0, self.patience))
 
     def _space(self, work: Work) -> Workspace:
         folder = work.folder / "terraform"

@@ -13,7 +13,7 @@ from typing import Any
 from atlas.compare import Subject
 from atlas.errors import ApprovalRefused, TerraformError
 from atlas.generators.hcl import hcl
-from atlas.generators.terraform import ADDRESSES, PROVIDER
+from atlas.generators.terraform import ADDRESSES, IMPORTS, PROVIDER
 from atlas.ownership import Owner
 from atlas.pveconfig import disk_slots
 from atlas.state import Kind, Observed
@@ -58,6 +58,9 @@ class Workspace:
     def lay(self, bundle: Path, approved: Mapping[str, str] | None = None) -> None:
         """Copy the bundle's files here and initialise.
 
+        Its imports are left out: `reconcile` brings in what is there, while a file that was approved would still ask
+        for a guest that its run has removed to make it anew.
+
         Args:
             bundle: The bundle's folder.
             approved: SHA-256 by path; None while planning.
@@ -75,6 +78,7 @@ class Workspace:
                 raise ApprovalRefused("the bundle is not the approved one", "plan again, and approve that plan")
         for stale in self.folder.glob("plan-*.tfplan"):
             stale.unlink()  # that of an ATLAS that was killed while it planned
+        texts.pop(IMPORTS, None)
         for old in self.folder.iterdir():
             if old.name.endswith(_READ) and old.name not in texts:
                 old.unlink()  # nobody has approved what it says

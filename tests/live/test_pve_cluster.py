@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.site import Site
 
 from atlas.lab import control
+from atlas.lab.admin_client import ask
 from atlas.proxmox.client import Client
 from atlas.proxmox.facts import PveCluster
 
@@ -54,3 +56,18 @@ def test_bridges_and_archives_are_read_for_planning_only(lab: dict[str, Any]) ->
     assert state.storages == everything.storages
     told = set(planning.paths) - set(working.paths)
     assert {p.rpartition("/")[2] for p in told} == {"network", "content"}
+
+
+def test_our_own_tasks_on_our_guests_are_told_while_they_run(lab: dict[str, Any], tmp_path: Path) -> None:
+    site = Site(tmp_path / "home", lab)
+    site.clone(10_001, "ours")
+    folder, node = Path(lab["ca_file"]).parent, site.template.node
+    stall = {"name": "stall", "effect": "task-stall", "match": {"method": "DELETE"}, "options": {"seconds": 60}}
+    ask(folder, "POST", "faults", data=stall)
+    upid = site.client.delete("nodes", node, "qemu", 10_001)
+    assert site.cluster.busy([10_001, 10_002]) == {10_001: "qmdestroy"}
+    assert site.cluster.busy([10_002]) == {}
+    ask(folder, "DELETE", "faults", "stall")
+    site.task(upid)
+    assert site.cluster.busy([10_001]) == {}
+    site.store.close()

@@ -46,3 +46,14 @@ def test_a_file_that_is_not_the_approved_one_is_refused(space: Workspace, bundle
     with pytest.raises(ApprovalRefused):
         space.lay(bundle, approved)
     assert (space.folder / "vms.tf").read_text() == "approved"
+
+
+def test_imports_of_an_approved_bundle_are_left_out(space: Workspace, bundle: Path) -> None:
+    """A run that removed a guest to make it anew would else ask for it when it is resumed."""
+    (bundle / "imports.tf").write_text("import b")
+    space.lay(bundle)
+    assert {p.name for p in space.folder.glob("*.tf")} == {"vms.tf"}
+    approved = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in bundle.iterdir()}
+    (bundle / "imports.tf").write_text("import c")
+    with pytest.raises(ApprovalRefused):
+        space.lay(bundle, approved)

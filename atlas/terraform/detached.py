@@ -90,6 +90,8 @@ class Detached:
         leader = _stat(pid)
         if leader and _pid_and_start(leader)[1] != start:
             return False  # the number belongs to another process by now, so nothing of the group can be left
+        if leader and _lives(leader):
+            return True  # the common answer, many times a second: only without a leader all others are looked at
         return any(_group(text) == pid and _lives(text) for text in _processes())
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from fakes.site import Site
 
 from atlas.access import NEEDS
 from atlas.errors import AtlasError, SpecError
+from atlas.plan import Plan
 from atlas.proxmox.client import Client
 
 EACH = [
@@ -28,22 +31,54 @@ SHOWS = {
     ("/pool", "Pool.Audit"): r"is already a pool member",  # a guest's pool is not shown, so it is put there again
     ("/sdn/zones/localnetwork", "SDN.Use"): r"there is no bridge 'vmbr0'",  # left out of the node's networks
     ("/storage", "Datastore.Audit"): r"there is no storage 'shared-nfs'",  # left out of the node's storages
-    ("/vms", "VM.Allocate"): r"clon(e|ing)\b.*Permission check failed(?! \()",  # on guest or pool: PVE names neither
+    (
+        "/vms",
+        "VM.Allocate",
+    ): r"(clon(e|ing)|creating container)\b.*Permission check failed(?! \()",  # on guest or pool: PVE names neither
     ("/vms", "VM.Audit"): r"no template for debian-12",  # left out of the cluster's resources
 }
 
 
+@pytest.fixture(scope="module")
+def planned(
+    lab: dict[str, Any], root: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, Plan]]:
+    """Return a function that plans the first stack once by each engine, with the whole role: its home and the plan."""
+
+    @cache
+    def plan(engine: str) -> tuple[Path, Plan]:
+        home, pool = tmp_path_factory.mktemp(engine) / "home", f"pool-{engine}"
+        root.post("pools", poolid=pool)
+        site = Site(home, {**lab, "token": token(root, f"plans-{engine}", NEEDS[engine])}, engine)
+        made = site.plan(first(pool))[1]
+        site.store.close()
+        assert made.changes
+        return home, made
+
+    return plan
+
+
 @pytest.fixture
-def walk(lab: dict[str, Any], root: Client, engine: str, tmp_path: Path) -> Iterator[Any]:
-    """Return a function that does all that ATLAS does with guests: make, look, change, move, grow, replace, remove."""
+def walk(
+    lab: dict[str, Any],
+    root: Client,
+    planned: Callable[[str], tuple[Path, Plan]],
+    engine: str,
+    tmp_path: Path,
+) -> Iterator[Any]:
+    """Return a function that does all that ATLAS does with guests: make, look, change, move, grow, replace, remove.
+
+    It begins in a copy of the home in which the first step was planned; what the cluster is asked then is asked again.
+    """
     made: list[Site] = []
+    pool = f"pool-{engine}"
 
     def walked(name: str, needs: Needs) -> None:
-        pool = f"pool-{name}"
-        root.post("pools", poolid=pool)
+        home, plan = planned(engine)
+        shutil.copytree(home, tmp_path / "home", symlinks=True)
         site = Site(tmp_path / "home", {**lab, "token": token(root, name, needs)}, engine)
         made.append(site)
-        assert site.apply(first(pool)).changes
+        site.carry_out(site.work(first(pool)), plan)
         vmid = next(x.vmid for x in site.store.leases("test", "least") if x.key == "vm")
         everything.booted(vmid)
         assert site.cluster.addresses("vm", vmid)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from atlas.events import Emitter, EventType
+from atlas.lab import admin_client
 from atlas.proxmox import tasks
 from atlas.proxmox.client import Client
 
@@ -126,6 +127,17 @@ class Api:
     def wait(self, upid: str) -> None:
         """Wait until a task has ended well."""
         tasks.wait(self.client, upid, Emitter())
+
+    def fault(self, effect: str, match: Mapping[str, Any], **options: Any) -> None:
+        """Let a fault strike from the next call on, as `atlas lab fault add` does."""
+        self._admin("POST", {"effect": effect, "match": match, "options": options})
+
+    def mend(self) -> None:
+        """Let no fault strike any more, as `atlas lab fault clear` does."""
+        self._admin("DELETE")
+
+    def _admin(self, method: str, data: object = None) -> None:
+        admin_client.ask(Path(self.status["admin"]["token_file"]).parent, method, "faults", data=data)
 
     def rows(self) -> dict[int, dict[str, Any]]:
         """Return every guest's row by VMID, templates included."""

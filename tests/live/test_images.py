@@ -17,6 +17,8 @@ from fakes.origin import qcow2
 from fakes.program import Api, Program
 from proxmoxer import ProxmoxAPI
 
+from atlas.lab import control
+
 IMAGE = qcow2(2 << 30)
 SUM = hashlib.sha512(IMAGE).hexdigest()
 
@@ -49,16 +51,27 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     made("lab", "stop").ended(0)
 
 
-@pytest.fixture
-def lab(bare: Program) -> Iterator[Api]:
-    """The lab's API; what a test left there goes afterwards."""
-    api = Api(json.loads(bare("lab", "status", "--json").ended(0).out))
-    yield api
-    bare("lab", "fault", "clear").ended(0)
+@pytest.fixture(scope="module")
+def api(bare: Program) -> Api:
+    """The lab's API."""
+    status = control.running(bare.folder / "lab")
+    assert status is not None
+    return Api(status)
+
+
+@pytest.fixture(scope="module")
+def node(bare: Program, api: Api) -> Any:
+    """The lab's only node, for root."""
     password = json.loads((bare.folder / "lab" / "secrets.json").read_text())["root@pam"]
     host = api.status["url"].removeprefix("https://")
-    root = ProxmoxAPI(host, user="root@pam", password=password, verify_ssl=api.status["ca_file"])
-    node = root.nodes("pve1")
+    return ProxmoxAPI(host, user="root@pam", password=password, verify_ssl=api.status["ca_file"]).nodes("pve1")
+
+
+@pytest.fixture
+def lab(api: Api, node: Any) -> Iterator[Api]:
+    """The lab's API; what a test left there goes afterwards."""
+    yield api
+    api.mend()
     for vmid, row in api.rows().items():
         if row["status"] == "running":
             api.wait(node.qemu(vmid).status.stop.post())
@@ -136,19 +149,16 @@ def test_a_template_of_others_is_left_alone(atlas: Program, lab: Api, vendor: st
     assert list(lab.rows()) == [500]
 
 
-def test_who_takes_the_vmid_meanwhile_keeps_it(atlas: Program, bare: Program, lab: Api, vendor: str) -> None:
-    bare("lab", "fault", "add", "steal-vmid", "--method", "POST", "--path", "/nodes/*/qemu").ended(0)
+def test_who_takes_the_vmid_meanwhile_keeps_it(atlas: Program, lab: Api, vendor: str) -> None:
+    lab.fault("steal-vmid", {"method": "POST", "path": "/nodes/*/qemu"})
     assert atlas(*add(vendor, "--yes")).ended(0).one("result")["vmid"] == 19_998
     rows = lab.rows()
     assert set(rows) == {19_998, 19_999}
     assert rows[19_999]["name"] != "debian-12"
 
 
-def test_what_a_killed_node_left_half_made_is_told_and_never_touched(
-    atlas: Program, bare: Program, lab: Api, vendor: str
-) -> None:
-    fault = ("--method", "POST", "--path", "/nodes/*/qemu", "--nth", 1, "--set", "kill=true")
-    bare("lab", "fault", "add", "task-fail", *fault).ended(0)
+def test_what_a_killed_node_left_half_made_is_told_and_never_touched(atlas: Program, lab: Api, vendor: str) -> None:
+    lab.fault("task-fail", {"method": "POST", "path": "/nodes/*/qemu", "nth": 1}, kill=True)
     atlas(*add(vendor, "--yes")).ended(1)
     again = atlas(*add(vendor, "--yes")).ended(4)
     assert "qm unlock 19999 && qm destroy 19999 --destroy-unreferenced-disks 1" in again.text
@@ -158,16 +168,16 @@ def test_what_a_killed_node_left_half_made_is_told_and_never_touched(
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["download", "qmcreate", "qmtemplate", "creating", "starting", "check.done"])
 def test_a_killed_call_is_gone_on_with_and_leaves_one_template(
-    atlas: Program, bare: Program, lab: Api, vendor: str, moment: str
+    atlas: Program, lab: Api, vendor: str, moment: str
 ) -> None:
-    bare("lab", "fault", "add", "latency", "--path", "/nodes/*/tasks/**", "--set", "seconds=0.5").ended(0)
+    lab.fault("latency", {"path": "/nodes/*/tasks/**"}, seconds=0.5)
     process = atlas.start(*add(vendor, "--yes"))
     assert process.stdout is not None
     reached = any(f'"{moment}"' in line for line in process.stdout)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert reached
-    bare("lab", "fault", "clear").ended(0)
+    lab.mend()
     done = atlas(*add(vendor, "--yes")).ended(0)
     assert done.one("result")["proof"]["cloud_init"]
     rows = lab.rows()

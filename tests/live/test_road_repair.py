@@ -147,17 +147,15 @@ def test_new_software_alone_is_an_update(house: House, atlas: Program) -> None:
 TWO: dict[str, Any] = {**SPEC, "guests": [*SPEC["guests"], {**SPEC["guests"][0], "name": "unlucky"}]}
 
 
-def test_what_failed_is_gone_on_with_under_the_same_approval(
-    house: House, atlas: Program, lab_program: Program, lab_api: Api
-) -> None:
+def test_what_failed_is_gone_on_with_under_the_same_approval(house: House, atlas: Program, lab_api: Api) -> None:
     before = lab_api.world()
-    fault = ("lab", "fault", "add", "task-fail", "--guest", "unlucky", "--set", "text=no space left")
-    lab_program(*fault, "--path", "/nodes/*/qemu/*/clone").ended(0)
+    full, unlucky = {"text": "no space left"}, {"guest": "unlucky"}
+    lab_api.fault("task-fail", {**unlucky, "path": "/nodes/*/qemu/*/clone"}, **full)
     try:
         with pytest.raises(PartlyDone, match="no space left"):
             house.apply(TWO)
     finally:
-        lab_program("lab", "fault", "clear").ended(0)
+        lab_api.mend()
     assert house.ansible.plays == [["web"]], "the guest that is there is configured, and nobody waits for the other"
     conversation = house.app.conversation(house.app.store.sessions()[0])
     assert house.go(conversation, yes=False) == 0
@@ -165,11 +163,11 @@ def test_what_failed_is_gone_on_with_under_the_same_approval(
     assert [e.data["result"] for e in house.events if e.type == "run.done"] == ["failed", "verified"]
     assert sum(e.type == "approval" for e in house.events) == 1
 
-    lab_program(*fault, "--path", "/nodes/*/qemu/*").ended(0)
+    lab_api.fault("task-fail", {**unlucky, "path": "/nodes/*/qemu/*"}, **full)
     try:
         atlas("destroy", "farm", "--yes", "--json").ended(4)
     finally:
-        lab_program("lab", "fault", "clear").ended(0)
+        lab_api.mend()
     assert {r["name"] for v, r in lab_api.rows().items() if v not in before["guests"]} == {"unlucky"}
     assert atlas("resume", "--json").ended(0).one("run.done")["result"] == "applied"
     assert lab_api.world() == before

@@ -1,17 +1,21 @@
-"""A child process that applies a plan and kills itself at a given point of its journal.
+"""A process that applies a plan and kills itself at a given point of its journal.
 
-Run as `python killed.py HOME RUN POINT`; POINT is `none` or `HOOK:STEP:COUNT`, such as `before-upid:create:2`: the
-second time that a task of a creation has begun and its UPID is not yet on disk.
+The point is `none` or `HOOK:STEP:COUNT`, such as `before-upid:create:2`: the second time that a task of a creation has
+begun and its UPID is not yet on disk. Run as a program, this is a fork server: most of what such a process costs are
+its imports, so one process beside pytest has them done, does nothing else, and forks for each that is to be killed.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,9 @@ HOOKS = (
     "before-gone",
     "after-gone",
 )
+
+LATE = ("encodings.idna", "proxmoxer.backends.https", "python_terraform", "sqlite_utils.db")
+"""What a run imports only when it comes to it."""
 
 
 class Killing:
@@ -96,10 +103,78 @@ class Killing:
         self._at("after-gone", guest)
 
 
-def start(site: Site, run: Run, point: str = "none") -> subprocess.Popen[bytes]:
+class Child:
+    """A process that the server forked, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, said: Path) -> None:
+        self.pid, self._said = pid, said
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = _ask(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+            time.sleep(0.01)
+        return code
+
+    def kill(self) -> None:
+        if self.poll() is None:  # as long as the server has not reaped it, the number is its own
+            os.kill(self.pid, signal.SIGKILL)
+
+    def communicate(self, timeout: float = 60) -> tuple[None, bytes]:
+        self.wait(timeout)
+        return None, self._said.read_bytes()
+
+
+def start(site: Site, run: Run, point: str = "none") -> Child:
     """Start a process that goes on with the run and kills itself at the point."""
     (site.home / "status.json").write_text(json.dumps(site.status))
-    return subprocess.Popen([sys.executable, __file__, str(site.home), run.id, point], stderr=subprocess.PIPE)
+    said = site.home / "said"
+    return Child(_ask([str(site.home), run.id, point, str(said)]), said)
+
+
+@functools.cache
+def _server() -> subprocess.Popen[str]:
+    """Start the fork server; it ends with this process, whose end closes the pipe to it."""
+    return subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _ask(question: int | list[str]) -> Any:
+    """Have a process forked and return its number, or return the exit code of one; None while it runs."""
+    server = _server()
+    assert server.stdin
+    assert server.stdout
+    print(json.dumps(question), file=server.stdin, flush=True)
+    answer = server.stdout.readline()
+    assert answer, "the fork server has ended; stderr tells why"
+    return json.loads(answer)
+
+
+def serve() -> tuple[Path, str, str]:
+    """Answer the questions until there are no more; in each process that is forked, return what it shall do."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        if isinstance(question, int):
+            ended, status = os.waitpid(question, os.WNOHANG)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if ended else None), flush=True)
+            continue
+        _, *others = Path("/proc/self/task").iterdir()
+        assert not others, "an import has started a thread, which no fork would have"
+        home, run, point, said = question
+        with Path(said).open("wb") as out, Path(os.devnull).open("rb") as nothing:
+            pid = os.fork()
+            if pid == 0:
+                for number, file in enumerate((nothing, out, out)):
+                    os.dup2(file.fileno(), number)
+                return Path(home), run, point
+        print(pid, flush=True)
+    sys.exit()
 
 
 def main(home: Path, run_id: str, point: str) -> None:
@@ -111,4 +186,6 @@ def main(home: Path, run_id: str, point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    for name in LATE:
+        importlib.import_module(name)
+    main(*serve())

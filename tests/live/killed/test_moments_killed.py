@@ -59,8 +59,9 @@ def kill_and_go_on(site: Site, spec: dict[str, Any] | None, seed: int) -> None:
     victims, (times, longest) = VICTIMS[plan.engine], KILLS[plan.engine]
     victim, chance = victims[seed % len(victims)], random.Random(seed)
     for _ in range(times):  # the resumed run is killed, too
+        known = steps(site, run)
         process = killed.start(site, run)
-        begun(site, run, process)
+        begun(site, run, process, known)
         try:
             process.wait(chance.uniform(0, longest))
         except subprocess.TimeoutExpired:
@@ -71,10 +72,9 @@ def kill_and_go_on(site: Site, spec: dict[str, Any] | None, seed: int) -> None:
         site.carry_out(*site.resumed(run.id))
 
 
-def begun(site: Site, run: Run, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a step has begun that had not when the process was started, or the process has ended."""
+def begun(site: Site, run: Run, process: killed.Child, known: int) -> None:
+    """Wait until a step has begun beyond the known ones, or the process has ended."""
     deadline = time.monotonic() + 60
-    known = steps(site, run)
     while process.poll() is None and steps(site, run) == known:
         assert time.monotonic() < deadline, "nothing was begun"
         time.sleep(0.01)
@@ -91,7 +91,7 @@ def terraform(site: Site, run: Run) -> Path:
     return site.home / "farm" / "runs" / run.id / "terraform"
 
 
-def shoot(site: Site, run: Run, process: subprocess.Popen[bytes], victim: str) -> None:
+def shoot(site: Site, run: Run, process: killed.Child, victim: str) -> None:
     """Kill the victim; where that is Terraform alone, ATLAS goes on by itself."""
     if victim in ("atlas", "both"):
         process.kill()

@@ -64,8 +64,8 @@ class Reach(Protocol):
     def wait(self, target: Target, known_hosts: Path, seconds: float) -> None:
         """Wait until ssh lets us in, that long at most. Raises AnsibleError when it never does."""
 
-    def check(self, target: Target, known_hosts: Path, check: Check) -> CheckResult:
-        """Carry out one check of the spec on a guest."""
+    def check(self, target: Target, known_hosts: Path, check: Check, patience: float) -> CheckResult:
+        """Carry out one check of the spec on a guest, again for so many seconds until it holds."""
 
     def forget(self, target: Target, known_hosts: Path) -> None:
         """Forget a guest's host key, because ATLAS itself has ordered that the guest makes a new one."""

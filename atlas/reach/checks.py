@@ -16,9 +16,6 @@ from atlas.reach.streams import stream
 from atlas.settings import Ssh
 from atlas.spec import Check, HttpCheck
 
-PATIENCE = 30.0
-"""Seconds that a check is tried again: a service may need a moment after Ansible has started it."""
-
 Ask = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
@@ -38,9 +35,7 @@ class Way:
             yield found
 
 
-def run(
-    check: Check, *, connect: Callable[[int], Way], ask: Ask, root: bool, patience: float = PATIENCE
-) -> CheckResult:
+def run(check: Check, *, connect: Callable[[int], Way], ask: Ask, root: bool, patience: float) -> CheckResult:
     """Carry out a check, again until it holds or the patience has ended."""
     end = time.monotonic() + patience
     while True:

@@ -66,13 +66,14 @@ class SshReach:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(line, 255, "", f"no answer within {seconds:.0f} s")
 
-    def check(self, target: Target, known_hosts: Path, check: Check) -> CheckResult:
-        """Carry out one check of the spec on a guest."""
+    def check(self, target: Target, known_hosts: Path, check: Check, patience: float) -> CheckResult:
+        """Carry out one check of the spec on a guest, again for so many seconds until it holds."""
         return checks.run(
             check,
             connect=lambda port: checks.Way(self._ssh, self.how == "direct", target.address, port),
             ask=lambda words: self.run(target, known_hosts, words, 60),
             root=target.user == "root",
+            patience=patience,
         )
 
     def forget(self, target: Target, known_hosts: Path) -> None:

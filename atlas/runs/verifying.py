@@ -24,6 +24,8 @@ from atlas.spec import Check
 
 _AT_ONCE = 8
 BOOT_SECONDS = 180.0
+SETTLE_SECONDS = 30.0
+"""How long a guest's checks are tried again, all together: a service may need a moment after it was started."""
 
 
 def checks_of(instance: Instance) -> tuple[Check, ...]:
@@ -137,5 +139,6 @@ def _checks(site: Site, work: Work, instance: Instance) -> Iterator[CheckResult]
     # answers, the checks tell.
     with suppress(AtlasError):
         site.reach.wait(found, known_hosts(work), BOOT_SECONDS)
+    end = time.monotonic() + SETTLE_SECONDS
     for check in checks:
-        yield site.reach.check(found, known_hosts(work), check)
+        yield site.reach.check(found, known_hosts(work), check, max(0.0, end - time.monotonic()))

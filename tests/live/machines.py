@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import os
+import shutil
 import subprocess
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,11 +96,26 @@ class Guest:
             *("-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR", f"ops@{self.address}"),
         ]
 
+    @property
+    def _shared(self) -> list[str]:
+        """What lets one connection serve every command: a login takes two seconds under emulation."""
+        path = Path(tempfile.gettempdir()) / f"guest-{os.getpid()}-{self.vmid}"  # a socket's path is short
+        return ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={path}"]
+
+    def _hang_up(self) -> None:
+        """End the shared connection, which a guest that goes back in time knows nothing of."""
+        words = [*self.ssh_args[:-1], *self._shared, "-O", "exit", self.ssh_args[-1]]
+        subprocess.run(words, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+
+    def disk(self, slot: str) -> str:
+        """Return the path of a disk below the backend's folder."""
+        return next(d.path for d in self.backend.machine(self.vmid).disks if d.slot == slot)
+
     def ssh(self, command: str, *, check: bool = False, limit: float = 300) -> subprocess.CompletedProcess[str]:
+        words = [*self.ssh_args[:-1], *self._shared, self.ssh_args[-1], command]
         return subprocess.run(
-            [*self.ssh_args, command], check=check, capture_output=True, text=True, timeout=limit,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            words, check=check, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL
+        )
 
     def wait_for_ssh(self, limit: float = 240) -> float:
         begun = time.monotonic()
@@ -112,13 +130,41 @@ class Guest:
 
     def save(self, name: str) -> None:
         """Keep memory and disk under a name; needs no pause longer than a second."""
-        self.loop.run(self.backend.snapshot(self.vmid, name, [DISK.format(self.vmid)], memory=True))
+        self._hang_up()
+        self.loop.run(self.backend.snapshot(self.vmid, name, [self.disk("scsi0")], memory=True))
 
     def load(self, name: str) -> None:
         """Go back, and set the guest's clock, which would else stand where it was saved."""
+        self._hang_up()
         self.loop.run(self.backend.load(self.vmid, name))
         with contextlib.suppress(AgentSilent):
             self.agent("guest-set-time", {"time": time.time_ns()})
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep other runs from booting guests at the same time, where `ATLAS_GUEST_LOCK` names a lock file."""
+    path = os.environ.get("ATLAS_GUEST_LOCK")
+    if not path:
+        yield
+        return
+    with Path(path).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def adopted(folder: Path, key: Path, addresses: Mapping[int, str]) -> Iterator[list[Guest]]:
+    """Give running guests of a lab whose process has ended, by VMID and address; they go on after the `with`."""
+    loop, backend = Loop(), QemuBackend(folder, memory=4096)
+    with tempfile.TemporaryDirectory(prefix="lab-test-") as own:
+        key_file = Path(shutil.copy(key, own))
+        try:
+            loop.run(backend.open())
+            yield [Guest(vmid, address, key_file, backend, loop) for vmid, address in addresses.items()]
+        finally:
+            loop.run(backend.close(stop=False))
+            loop.close()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ import yaml
 from fakes.origin import qcow2
 from fakes.program import Done, Program
 from live import machines
-from live.guests.test_lab_machines import alone
 
 from atlas import certificate
 
@@ -108,7 +107,7 @@ def test_the_page_leads_to_a_real_guest_within_a_quarter_of_an_hour(
     problem = machines.why_not()
     if problem:
         pytest.skip(f"no real guests here: {problem}")
-    with alone():
+    with machines.alone():
         keeper, status = start(tmp_path / "keeper", "--guests", "qemu")
         try:
             keeper("lab", "cloud-image", tmp_path / "debian-12.qcow2", seconds=QUARTER).ended(0)

@@ -47,7 +47,7 @@ class Reached:
     def wait(self, target: Target, known_hosts: Path, seconds: float) -> None:
         return
 
-    def check(self, target: Target, known_hosts: Path, check: Check) -> CheckResult:
+    def check(self, target: Target, known_hosts: Path, check: Check, patience: float) -> CheckResult:
         return CheckResult(check.label, self.well, "accepts" if self.well else "nothing listens")
 
     def forget(self, target: Target, known_hosts: Path) -> None:

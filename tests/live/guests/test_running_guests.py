@@ -1,54 +1,33 @@
 """Two real guests on the lab's network: reached, resolving, resized, saved, taken back, adopted."""
 
-import contextlib
-import fcntl
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from live import machines
-from live.machines import Guest
+from live.guests.made import Real, address
+from live.machines import Guest, adopted
 
 from atlas.lab.backend import AgentSilent, BackendError, Disk
 from atlas.lab.machines import QemuBackend
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
-FIRST, SECOND = "10.42.0.11", "10.42.0.12"
-EXTRA = "test/extra-{}.qcow2"
+FIRST, SECOND = address("api"), address("terraform")
 BY_SLOT = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-{}"  # sda and sdb go to whichever answers first
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Keep other runs from booting guests at the same time, where `ATLAS_GUEST_LOCK` names a lock file."""
-    path = os.environ.get("ATLAS_GUEST_LOCK")
-    if not path:
-        yield
-        return
-    with Path(path).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="module")
-def guests() -> Iterator[tuple[Guest, Guest]]:
-    problem = machines.why_not()
-    if problem:
-        pytest.skip(f"no real guests here: {problem}")
-    with alone(), machines.backend_for_tests() as (backend, loop, folder):
-        booted = []
-        for vmid, address, nameserver in ((101, FIRST, "10.42.0.1"), (102, SECOND, "10.42.0.3")):
-            loop.run(backend.create_disk(EXTRA.format(vmid), 1 << 30))
-            disks = (Disk("scsi0", machines.DISK.format(vmid)), Disk("scsi1", EXTRA.format(vmid)))
-            booted.append(machines.boot(backend, loop, folder, vmid, address, nameserver=nameserver, disks=disks))
-        for guest in booted:
-            guest.wait_for_ssh()
-            guest.ssh("cloud-init status --wait", check=True)
-        yield booted[0], booted[1]
+def guests(real: Real) -> Iterator[tuple[Guest, Guest]]:
+    """The guests of both engines, without the lab that they were made in."""
+    vmids = [int(real.made(engine).one("lease.taken")["vmid"]) for engine in ("api", "terraform")]
+    addresses = dict(zip(vmids, (FIRST, SECOND), strict=True))
+    real.kill_lab()
+    try:
+        with adopted(real.folder / "lab" / "guests", real.home / "ssh" / "id_ed25519", addresses) as found:
+            yield found[0], found[1]
+    finally:
+        real.start_lab()
 
 
 def test_guests_reach_each_other_by_their_addresses(guests: tuple[Guest, Guest]) -> None:
@@ -72,10 +51,10 @@ def test_agent_tells_the_configured_address(guests: tuple[Guest, Guest]) -> None
 def test_jump_tells_a_closed_port_from_an_open_one_and_refuses_others(guests: tuple[Guest, Guest]) -> None:
     proxy = (guests[0].backend.jump() or {})["socks"]
     codes = {}
-    for name, address, port in (("open", FIRST, 22), ("closed", FIRST, 81), ("else", "192.0.2.1", 22)):
+    for name, host_there, port in (("open", FIRST, 22), ("closed", FIRST, 81), ("else", "192.0.2.1", 22)):
         host, _, number = proxy.rpartition(":")
         with socket.create_connection((host, int(number)), timeout=30) as link:
-            link.sendall(b"\x05\x01\x00\x05\x01\x00\x01" + socket.inet_aton(address) + port.to_bytes(2, "big"))
+            link.sendall(b"\x05\x01\x00\x05\x01\x00\x01" + socket.inet_aton(host_there) + port.to_bytes(2, "big"))
             answer = link.recv(2, socket.MSG_WAITALL) + link.recv(10, socket.MSG_WAITALL)
             codes[name] = answer[3]
     assert codes == {"open": 0, "closed": 5, "else": 2}
@@ -87,7 +66,7 @@ def test_running_guest_is_saved_and_taken_back(guests: tuple[Guest, Guest]) -> N
     guest.ssh("touch /tmp/later && sync", check=True)
     guest.load("clean")
     assert guest.ssh("test -e /tmp/later").returncode == 1
-    guest.loop.run(guest.backend.delete_snapshot(101, "clean", [machines.DISK.format(101)]))
+    guest.loop.run(guest.backend.delete_snapshot(guest.vmid, "clean", [guest.disk("scsi0")]))
     with pytest.raises(BackendError, match="does not exist"):
         guest.load("clean")
 
@@ -95,26 +74,26 @@ def test_running_guest_is_saved_and_taken_back(guests: tuple[Guest, Guest]) -> N
 def test_second_disk_is_there_and_grows_while_the_guest_runs(guests: tuple[Guest, Guest]) -> None:
     guest = guests[0]
     assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi1')}").stdout.strip() == str(1 << 30)
-    guest.loop.run(guest.backend.resize_disk(EXTRA.format(101), 2 << 30))
+    guest.loop.run(guest.backend.resize_disk(guest.disk("scsi1"), 2 << 30))
     assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi1')}").stdout.strip() == str(2 << 30)
 
 
 def test_memory_beyond_the_budget_is_refused(guests: tuple[Guest, Guest]) -> None:
     backend = guests[0].backend
-    big = replace(backend.machine(101), vmid=999, memory=1 << 20)
+    big = replace(backend.machine(guests[0].vmid), vmid=999, memory=1 << 20)
     with pytest.raises(BackendError, match="start the lab with a larger --memory"):
         guests[0].loop.run(backend.start(big))
     assert not backend.alive(999)
 
 
-def test_guests_outlive_the_lab_and_are_adopted(guests: tuple[Guest, Guest], tmp_path: Path) -> None:
+def test_guests_outlive_the_lab_and_are_adopted(guests: tuple[Guest, Guest]) -> None:
     guest = guests[1]
     guest.loop.run(guest.backend.close(stop=False))
-    assert not guest.backend.alive(102)
+    assert not guest.backend.alive(guest.vmid)
     again = QemuBackend(guest.backend.folder, memory=4096)
     guest.loop.run(again.open())
-    assert again.alive(101)
-    assert again.alive(102)
+    assert again.alive(guests[0].vmid)
+    assert again.alive(guest.vmid)
     assert again.jump() == guest.backend.jump()
     guest.loop.run(again.close(stop=False))
     guest.loop.run(guest.backend.open())
@@ -124,31 +103,31 @@ def test_guests_outlive_the_lab_and_are_adopted(guests: tuple[Guest, Guest], tmp
 def test_device_comes_and_goes_while_the_guest_runs(guests: tuple[Guest, Guest]) -> None:
     guest = guests[0]
     guest.loop.run(guest.backend.create_disk("test/late.qcow2", 1 << 28))
-    guest.loop.run(guest.backend.plug(101, Disk("scsi2", "test/late.qcow2")))
+    guest.loop.run(guest.backend.plug(guest.vmid, Disk("scsi2", "test/late.qcow2")))
     guest.ssh("sudo udevadm settle", check=True)
     assert guest.ssh(f"lsblk -bdno SIZE {BY_SLOT.format('scsi2')}").stdout.strip() == str(1 << 28)
-    guest.loop.run(guest.backend.unplug(101, "scsi2"))
+    guest.loop.run(guest.backend.unplug(guest.vmid, "scsi2"))
     guest.ssh("sudo udevadm settle", check=True)
     assert guest.ssh(f"test -e {BY_SLOT.format('scsi2')}").returncode == 1
 
 
 def test_running_disk_is_copied_whole(guests: tuple[Guest, Guest]) -> None:
     guest = guests[0]
-    guest.loop.run(guest.backend.clone_disk(EXTRA.format(101), "test/copy.qcow2"))
+    guest.loop.run(guest.backend.clone_disk(guest.disk("scsi1"), "test/copy.qcow2"))
     copied = guest.backend.folder / "disks" / "test" / "copy.qcow2"
     subprocess.run(["qemu-img", "check", "-q", str(copied)], check=True)
 
 
 def test_shutdown_is_heard_and_disks_roll_back(guests: tuple[Guest, Guest]) -> None:
     guest, backend, loop = guests[1], guests[1].backend, guests[1].loop
-    paths = [machines.DISK.format(102), EXTRA.format(102)]
-    loop.run(backend.snapshot(102, "before", paths))
+    paths = [guest.disk("scsi0"), guest.disk("scsi1")]
+    loop.run(backend.snapshot(guest.vmid, "before", paths))
     with pytest.raises(BackendError, match="running"):
-        loop.run(backend.rollback(102, "before", paths))
-    assert loop.run(backend.shutdown(102, 60)) is True
-    assert not backend.alive(102)
-    loop.run(backend.rollback(102, "before", paths))
-    loop.run(backend.delete_snapshot(102, "before", paths))
+        loop.run(backend.rollback(guest.vmid, "before", paths))
+    assert loop.run(backend.shutdown(guest.vmid, 60)) is True
+    assert not backend.alive(guest.vmid)
+    loop.run(backend.rollback(guest.vmid, "before", paths))
+    loop.run(backend.delete_snapshot(guest.vmid, "before", paths))
     with pytest.raises(AgentSilent):
         guest.agent("guest-ping")
-    assert "login:" in backend.console(102)
+    assert "login:" in backend.console(guest.vmid)

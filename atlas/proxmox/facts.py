@@ -112,22 +112,28 @@ class PveCluster:
             snapshots: Whether to ask for these too; a template has none.
         """
         row = row or self.row(vmid)
-        if row is None:
-            return None
+        while row is not None:
+            try:
+                return self._read(vmid, row, snapshots=snapshots)
+            except ApiRefused as refused:
+                if not missing(refused):
+                    raise
+                # It left between the two looks, or it moved: a clone for another node does as its last step.
+                former, row = row["node"], self.row(vmid)
+                if row is not None and row["node"] == former:
+                    return None
+        return None
+
+    def _read(self, vmid: int, row: Mapping[str, Any], *, snapshots: bool) -> Observed:
         kind, node = _kind(row), str(row["node"])
         at = place(node, kind, vmid)
-        try:
-            config = self.client.get(*at, "config", current=1)
-            template = words.flag(config.get("template", 0))
-            # A template never runs, so nothing of it waits for a reboot.
-            pending = [] if template else self.client.get(*at, "pending")
-            status = {} if template else self.client.get(*at, "status", "current")
-            # A guest with snapshots has a `parent`, the one that it goes on from; most need no further look.
-            taken = self.client.get(*at, "snapshot") if snapshots and "parent" in config else ()
-        except ApiRefused as refused:
-            if missing(refused):  # it left between the two looks
-                return None
-            raise
+        config = self.client.get(*at, "config", current=1)
+        template = words.flag(config.get("template", 0))
+        # A template never runs, so nothing of it waits for a reboot.
+        pending = [] if template else self.client.get(*at, "pending")
+        status = {} if template else self.client.get(*at, "status", "current")
+        # A guest with snapshots has a `parent`, the one that it goes on from; most need no further look.
+        taken = self.client.get(*at, "snapshot") if snapshots and "parent" in config else ()
         running = status.get("status") == "running"
         own: dict[str, Value] = {"kind": kind, "node": node, "pool": row.get("pool"), "running": running}
         return Observed(
